@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * config: what the toolstack asked for, validated, independent of the dialect it was said in. The
+ * parsers in toolstack/ fill it; main and the machine read it.
+ */
+#ifndef TOOLSTACK_CONFIG_H
+#define TOOLSTACK_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "block/block.h"
+#include "hw/core/err.h"
+#include "ui/chardev.h"
+
+#define CONFIG_MAX_SERIAL   4
+#define CONFIG_MAX_DRIVES   4 /* the units of two IDE channels */
+#define CONFIG_MAX_MONITORS 4
+#define CONFIG_MAX_FDS      16
+#define CONFIG_MAX_ROM_DIRS 4
+#define CONFIG_MAX_VCPUS    128 /* HVM_MAX_VCPUS */
+
+/* The QEMU release whose argument and QMP dialect is spoken. Toolstacks choose what they send by
+ * it: libxl from the QMP greeting, XAPI from the first line of -version. */
+#define CONFIG_QEMU_MAJOR 7
+#define CONFIG_QEMU_MINOR 2
+#define CONFIG_QEMU_MICRO 0
+
+enum config_action {
+    CONFIG_RUN,     /* serve a domain */
+    CONFIG_PROBE,   /* -machine none: answer QMP and touch no hypervisor */
+    CONFIG_VERSION, /* print the version and exit 0 */
+    CONFIG_HELP,    /* print the usage and exit 0 */
+};
+
+enum config_vga { CONFIG_VGA_NONE, CONFIG_VGA_STD };
+
+/* A disk or CD in its place: IDE unit = channel * 2 + slave. */
+struct config_drive {
+    char *id;   /* of the medium (query-block's "device"): -drive's id, or as qemu makes it up:
+                   "ide0-hd0", "ide1-cd0" */
+    char *qdev; /* -device's id, which eject and blockdev-change-medium name; or NULL */
+    bool cdrom;
+    unsigned ide_unit; /* 0..3 */
+    bool empty;        /* CD without medium; file is then NULL */
+    char *file;        /* path, or as it was said with fd ("/dev/fdset/2") */
+    int fd;            /* inherited descriptor (/dev/fdset/N, fd:N), else -1 */
+    enum block_format format;
+    enum block_cache cache;
+    bool read_only;
+    bool discard;                   /* discard=unmap: the guest's TRIM reaches the image */
+    char *serial, *model, *version; /* of IDENTIFY: at most 20, 40, 8 characters. NULL = defaults */
+    uint64_t wwn;                   /* 0: none */
+    uint32_t cyls, heads, secs;     /* 0: computed */
+};
+
+struct config_monitor {
+    char *chardev_id; /* "libxl-cmd" */
+    char *path;       /* UNIX socket to listen on, NULL if fd is given */
+    int fd;           /* a listening socket, else -1 */
+};
+
+/* An inherited descriptor with a number for /dev/fdset/N. */
+struct config_fd {
+    unsigned set;
+    int fd;
+    char *opaque; /* the toolstack's own words, or NULL */
+};
+
+struct config_vnc {
+    bool enabled;
+    char *host;        /* numeric or name; "" or "0.0.0.0": all addresses */
+    char *unix_path;   /* instead of host and display */
+    unsigned display;  /* TCP port 5900 + display */
+    unsigned to;       /* highest display tried when taken; == display: only that one */
+    bool password;     /* password=on: nobody gets in until QMP sets one */
+    bool share_force;  /* share=force-shared */
+    bool share_ignore; /* share=ignore: neither way is enforced */
+    bool lock_key_sync;
+};
+
+struct config {
+    enum config_action action;
+    unsigned domid;
+    char *name;        /* of the guest, or NULL */
+    bool platform_pci; /* machine xenfv; false for -machine pc */
+    uint64_t ram_bytes;
+    uint64_t below_4g_end; /* where RAM below 4 GiB ends at most: 0xF0000000 or less */
+    unsigned vcpus, max_vcpus;
+    char boot_order[8]; /* letters a c d n, each at most once */
+    enum config_vga vga;
+    unsigned vga_mib;
+    struct config_drive drives[CONFIG_MAX_DRIVES];
+    size_t drive_count;
+    struct chardev_config serial[CONFIG_MAX_SERIAL];
+    bool serial_absent[CONFIG_MAX_SERIAL]; /* -serial none: this COM port is not there */
+    size_t serial_count;
+    struct config_monitor monitors[CONFIG_MAX_MONITORS];
+    size_t monitor_count;
+    struct config_fd fds[CONFIG_MAX_FDS];
+    size_t fd_count;
+    struct config_vnc vnc;
+    char *keymap;                        /* -k, or NULL; letters, digits, '-', '_' only */
+    char *rom_dirs[CONFIG_MAX_ROM_DIRS]; /* -L: searched first for option ROMs */
+    size_t rom_dir_count;
+    bool rtc_localtime;
+    bool start_paused; /* -S */
+    bool no_shutdown;
+    bool seccomp;    /* default on; -sandbox off */
+    bool restricted; /* -xen-domid-restrict */
+    char *chroot_dir;
+    bool run_as;
+    uid_t uid;
+    gid_t gid;
+    int incoming_fd; /* -incoming fd:N, else -1 */
+    char *pidfile;
+};
+
+/*
+ * Parses the argument line of libxl (qemu-xen dialect), argv[0] being the program. On failure *err
+ * is one line that names the option, and what to use instead where there is something. config_free
+ * releases whatever was filled, also after a failure; it closes no descriptor. Inherited
+ * descriptors have been seen open, and made close-on-exec.
+ */
+bool config_from_libxl(struct config *config, int argc, char **argv, struct err *err);
+
+void config_free(struct config *config);
+
+/* -help's text and -version's line (each ends with a newline). */
+extern const char config_usage[];
+extern const char config_version_line[];
+
+#endif

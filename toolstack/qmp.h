@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * qmp: the control sockets of the toolstack. It speaks JSON to one client per socket on one side,
+ * and on the other calls the plain functions of a target, so that nobody else needs to know JSON.
+ * Wire format: QEMU's docs/interop/qmp-spec.txt.
+ */
+#ifndef TOOLSTACK_QMP_H
+#define TOOLSTACK_QMP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "block/block.h"
+#include "hw/core/err.h"
+#include "toolstack/config.h"
+
+struct loop;
+struct qmp;
+
+/* What query-status says; the names are QMP's RunState. */
+enum qmp_run_state {
+    QMP_PRELAUNCH, /* -S, never run yet */
+    QMP_INMIGRATE, /* -incoming, before the state is loaded */
+    QMP_PAUSED,    /* stopped by `stop`, or loaded and not started (-S -incoming) */
+    QMP_RUNNING,
+    QMP_SHUTDOWN,    /* the guest has powered off (-no-shutdown) */
+    QMP_POSTMIGRATE, /* state saved, disks handed over */
+};
+
+struct qmp_chardev_info {
+    const char *label;    /* "serial0" */
+    const char *filename; /* "pty:/dev/pts/3" */
+    bool frontend_open;
+};
+
+struct qmp_vnc_info {
+    const char *host;    /* numeric address listened on; with unix_path unused */
+    const char *service; /* TCP port as text: "5900" */
+    bool ipv6;
+    const char *unix_path; /* or NULL */
+    bool password;         /* a password is asked for */
+    unsigned clients;
+};
+
+struct qmp_block_info {
+    const char *id;   /* "ide0-hd0", "ide-5632" */
+    const char *qdev; /* -device's id, or NULL */
+    bool cdrom;
+    bool locked;    /* by the guest (PREVENT MEDIUM REMOVAL) */
+    bool tray_open; /* CD only */
+    bool inserted;  /* there is a medium; the rest is only then meaningful */
+    const char *file;
+    bool read_only;
+    enum block_cache cache;
+    uint64_t bytes;
+    const struct block_stats *stats; /* or NULL: all zero */
+};
+
+struct qmp_pci_region {
+    unsigned bar; /* 0..6; 6 is the expansion ROM */
+    bool io;
+    bool prefetch;
+    uint64_t address; /* PCI_UNMAPPED (~0) when not mapped */
+    uint64_t size;
+};
+
+struct qmp_pci_info {
+    const char *qdev_id; /* "" if it has no name */
+    unsigned slot, function;
+    uint32_t class_code; /* 24 bits */
+    uint16_t vendor, device, subsystem_vendor, subsystem;
+    uint8_t irq_pin; /* 0 none, 1..4 */
+    uint8_t irq;     /* interrupt line register */
+    struct qmp_pci_region regions[7];
+    size_t region_count;
+};
+
+/* A medium for blockdev-change-medium. */
+struct qmp_medium {
+    const char *file; /* path, for messages also when fd is given */
+    int fd;           /* to use instead of opening file, or -1; taken over, success or not */
+    enum block_format format;
+    bool read_only;
+};
+
+/*
+ * What the commands act on; the machine fills it. Every function may be NULL: lists are then empty,
+ * commands answer that this is not available here (the probe run has only quit). All are called
+ * from the loop, never inside another of them. A function that takes err returns false with one
+ * line in *err for the peer. Functions with an index fill *info for the index-th item, counted from
+ * 0, and return false behind the last; strings must stay valid until the next call.
+ *
+ * Events are the machine's to send (qmp_event…), whatever caused the change; `stop` of a machine
+ * already stopped and `cont` of a running one succeed and send nothing.
+ */
+struct qmp_target {
+    void *opaque;
+    const char *name; /* of the guest, or NULL; the string outlives the server */
+    unsigned vcpus;   /* number there at most; 0 while probing */
+
+    enum qmp_run_state (*run_state)(void *opaque);
+    bool (*stop)(void *opaque, struct err *err);
+    bool (*cont)(void *opaque, struct err *err);
+    void (*quit)(void *opaque); /* called once the reply has left */
+    bool (*reset)(void *opaque, struct err *err);
+
+    /* Writes the devices' state to fd (which stays the caller's; blocking) completely. live: the
+     * guest goes on elsewhere; false: this is a checkpoint. */
+    bool (*save_state)(void *opaque, int fd, bool live, struct err *err);
+    bool (*set_dirty_log)(void *opaque, bool enable, struct err *err);
+
+    bool (*chardev)(void *opaque, size_t index, struct qmp_chardev_info *info);
+    bool (*vnc)(void *opaque, struct qmp_vnc_info *info); /* false: no VNC */
+    /* NULL: nobody gets in any more (viewers that are in stay). The string is the caller's. */
+    bool (*set_vnc_password)(void *opaque, const char *password, struct err *err);
+
+    /* One call per drive in a fixed order, also for empty ones. */
+    bool (*block)(void *opaque, size_t index, struct qmp_block_info *info);
+    /* `index` is that of block(). Must succeed on an empty drive. force: also when the guest has
+     * locked it. */
+    bool (*eject)(void *opaque, size_t index, bool force, struct err *err);
+    bool (*change_medium)(void *opaque, size_t index, const struct qmp_medium *medium,
+                          struct err *err);
+
+    bool (*pci)(void *opaque, size_t index, struct qmp_pci_info *info);
+};
+
+/* Makes a server without sockets; *target is kept by reference. Reads what the JSON library needs
+ * from /dev/urandom, so it must be called before confinement. */
+struct qmp *qmp_new(struct loop *loop, const struct qmp_target *target, struct err *err);
+
+/* Opens one socket: path is created with mode 0600 (a stale socket there is removed), or fd is an
+ * inherited listening socket, which is then the server's. Called before confinement; afterwards the
+ * server needs accept4, recvmsg, sendmsg, fcntl, close, epoll_ctl, clock_gettime. */
+bool qmp_listen(struct qmp *qmp, const struct config_monitor *monitor, struct err *err);
+
+/* Gives the server the descriptors of -add-fd (taken over), for /dev/fdset/N in commands. */
+bool qmp_add_fds(struct qmp *qmp, const struct config_fd *fds, size_t count, struct err *err);
+
+/* After this qmp_free leaves the sockets' files alone: a confined process cannot reach them, the
+ * toolstack removes them. */
+void qmp_forget_paths(struct qmp *qmp);
+
+/* Disconnects the clients (replies and events not yet sent are tried once), closes and removes the
+ * sockets. NULL is fine. Not from inside a target function. */
+void qmp_free(struct qmp *qmp);
+
+/* Sends an event without data ("STOP", "RESUME") to every client past negotiation. */
+void qmp_event(struct qmp *qmp, const char *name);
+
+/* SHUTDOWN and RESET: by_guest, and QMP's ShutdownCause ("guest-shutdown", "guest-reset",
+ * "host-signal", "host-qmp-quit", "host-qmp-system-reset"). */
+void qmp_event_shutdown(struct qmp *qmp, bool by_guest, const char *reason);
+void qmp_event_reset(struct qmp *qmp, bool by_guest, const char *reason);
+
+/* DEVICE_TRAY_MOVED of a CD drive: id as in qmp_block_info, qdev may be NULL. */
+void qmp_event_tray(struct qmp *qmp, const char *id, const char *qdev, bool open);
+
+#endif
