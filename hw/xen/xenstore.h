@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * xenstore: the few things this process says in and reads from xenstore, behind a narrow door,
+ * because after confinement only a companion could still say them. docs/toolstack.md lists the
+ * paths.
+ */
+#ifndef HW_XEN_XENSTORE_H
+#define HW_XEN_XENSTORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hw/core/err.h"
+
+struct xenstore;
+
+/* NULL and *err when the daemon cannot be reached. */
+struct xenstore *xenstore_open(unsigned domid, struct err *err);
+void xenstore_close(struct xenstore *xs);
+
+/* device-model/<domid>/state, relative to our own domain: "running" tells libxl that we are up. */
+bool xenstore_set_state(struct xenstore *xs, const char *state, struct err *err);
+
+/* /local/domain/<domid>/serial/<n>/tty (n 0: console/tty of the traditional way is the
+ * toolstack's). */
+bool xenstore_set_serial_tty(struct xenstore *xs, unsigned n, const char *tty, struct err *err);
+
+/* /local/domain/<domid>/console/vnc-port and vnc-listen. */
+bool xenstore_set_vnc(struct xenstore *xs, const char *listen, unsigned port, struct err *err);
+
+/* Adds `seconds` to /vm/<uuid>/rtc/timeoffset (TIMEOFFSET ioreq); the path comes from our own
+ * /local/domain/<domid>/vm, its format is checked first. */
+bool xenstore_add_time_offset(struct xenstore *xs, int64_t seconds, struct err *err);
+
+#endif

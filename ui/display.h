@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * display: the guest's screen between the graphics chip and its viewers. The chip draws into one
+ * surface on the loop's thread, only while a viewer asks for it; viewers copy changed rectangles
+ * from that surface on the same thread.
+ */
+#ifndef UI_DISPLAY_H
+#define UI_DISPLAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <pixman.h>
+
+struct display;
+struct clock;
+
+#define DISPLAY_MAX_WIDTH  16384
+#define DISPLAY_MAX_HEIGHT 16384
+
+/* What a graphics chip provides. */
+struct display_source {
+    /* Brings the surface up to date: looks what changed since the last call (everything if `full`),
+     * draws it, and reports it with display_resize and display_damage. */
+    void (*refresh)(void *opaque, struct display *display, bool full);
+    /* Viewers have come (true) or the last one is gone (false): start or stop dirty tracking. */
+    void (*watched)(void *opaque, bool watched);
+};
+
+/* What a front-end provides; all calls come on the loop's thread. */
+struct display_viewer {
+    void (*resized)(void *opaque, pixman_image_t *surface); /* new surface, all of it changed */
+    void (*damaged)(void *opaque, pixman_image_t *surface, const pixman_region32_t *damage);
+    void *opaque;
+    bool wants_updates;
+    struct display_viewer *next;
+};
+
+struct display *display_new(struct clock *clock);
+void display_free(struct display *display);
+
+/* Connects the chip; one at a time (NULL: none; the screen is then a 640x480 message). */
+void display_set_source(struct display *display, const struct display_source *source, void *opaque);
+
+/* The chip's side, within refresh: the surface is PIXMAN_x8r8g8b8, width*4 bytes a line at least.
+ */
+pixman_image_t *display_surface(struct display *display);
+/* Makes the surface w x h pixels (1..DISPLAY_MAX_*; others are clamped); contents are black if the
+ * size changed. */
+void display_resize(struct display *display, int width, int height);
+/* Marks a rectangle as changed; clipped to the surface. */
+void display_damage(struct display *display, int x, int y, int width, int height);
+
+/* The front-end's side. A viewer gets `resized` at once on being added. */
+void display_add_viewer(struct display *display, struct display_viewer *viewer);
+void display_remove_viewer(struct display *display, struct display_viewer *viewer);
+/* While any viewer wants updates, the chip's refresh runs about 30 times a second, slower while
+ * nothing changes; otherwise never. Turning it on refreshes at once, in full. */
+void display_viewer_wants(struct display *display, struct display_viewer *viewer, bool wants);
+
+/* Draws the screen now, as a viewer would see it (screendump, tests). */
+void display_refresh_now(struct display *display);
+
+#endif
