@@ -57,7 +57,9 @@ struct pci_device {
     uint8_t clearable[PCI_CONFIG_SIZE];    /* bits written as 1 that become 0 */
     uint8_t reset_config[PCI_CONFIG_SIZE]; /* values after reset: taken by pci_device_realized */
     struct pci_bar bars[PCI_BAR_COUNT];
+    uint8_t volatile_bits[PCI_CONFIG_SIZE]; /* bits only the chip changes; saved, not constant */
     const uint8_t *rom;
+    uint32_t rom_len;
     struct irq intx;
     /* After a write to configuration bytes reg..reg+width-1 has been stored. May be NULL. */
     void (*config_written)(struct pci_device *d, unsigned reg, unsigned width);
