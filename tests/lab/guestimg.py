@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Builds the guests: a CD image, a hard disk image with GRUB on it, a CD that stops at GRUB's menu."""
+
+import hashlib
+import random
+import struct
+from pathlib import Path
+
+from cpio import Cpio
+from dom0 import applets, module_name, plain_module
+from work import HERE, WORK, LabError, cached, fresh_dir, made, sh
+
+GRUB = Path("/usr/lib/grub/i386-pc")
+MODULES = ["ata_piix", "sd_mod", "sr_mod", "isofs", "button", "evdev"]
+# iommu=off saves 12 s of AGP probing, xen_emul_unplug=never keeps the emulated disks.
+CMDLINE = "console=ttyS0 quiet panic=-1 xen_emul_unplug=never iommu=off"
+DISK_MIB = 192          # of the hard disk images
+BOOT_MIB = 48           # the boot partition, from 1 MiB on
+AREA_MIB = 64           # where the tests may write: from here to the end
+# The marks on the serial port: GRUB is up; kernel and initramfs are loaded and about to run.
+MENU = """serial --unit=0 --speed=115200
+terminal_output --append serial
+echo LAB grub
+terminal_output --remove serial
+linux {prefix}/vmlinuz {cmdline}
+initrd {prefix}/initrd
+terminal_output --append serial
+echo LAB kernel
+terminal_output --remove serial
+boot
+"""
+GRUB_MENU = """set timeout=-1
+set default=0
+menuentry 'First entry' { true }
+menuentry 'Second entry' { true }
+menuentry 'Graphics 1024x768' --hotkey=g {
+	insmod vbe
+	insmod gfxterm
+	loadfont /boot/unicode.pf2
+	set gfxmode=1024x768x32
+	terminal_output gfxterm
+}
+"""
+
+
+def build_labio():
+    labio = WORK / "labio"
+    inputs = (HERE / "labio.c",)
+    if not cached(labio, *inputs):
+        sh("gcc", "-O2", "-Wall", "-static", "-o", labio, HERE / "labio.c")
+        made(labio, *inputs)
+    return labio
+
+
+def initramfs(tree, dest):
+    archive = Cpio()
+    archive.node("dev/console", 5, 1)
+    busybox = tree.roots.need("/bin/busybox")
+    archive.file("bin/busybox", busybox.read_bytes(), 0o755)
+    for name in applets(busybox):
+        if name != "busybox":
+            archive.link("bin/" + name, "busybox")
+    archive.file("bin/labio", build_labio().read_bytes(), 0o755)
+    archive.file("init", (HERE / "guest-init").read_bytes(), 0o755)
+    archive.file("lab.sh", (HERE / "guest.sh").read_bytes())
+    order = tree.module_order(MODULES)
+    for module in order:
+        archive.file("modules/" + module_name(module), plain_module(module))
+    archive.file("modules/order", "".join(module_name(m) + "\n" for m in order).encode())
+    archive.write(dest, compress=True)
+
+
+def iso(dest, config, files):
+    if not (GRUB / "boot.img").exists():
+        raise LabError("grub-pc-bin is not installed")
+    root = fresh_dir(dest.with_suffix(".root"))
+    (root / "boot/grub").mkdir(parents=True)
+    (root / "boot/grub/grub.cfg").write_text(config)
+    for name, data in files.items():
+        (root / name).write_bytes(data)
+    sh("grub-mkrescue", "-d", GRUB, "-o", dest, root, "--", "-volid", "LAB")
+
+
+def hard_disk(dest, kernel, initrd):
+    """A partitioned disk, made of files only: boot sector and GRUB's core before the partition."""
+    root = fresh_dir(dest.with_suffix(".root"))
+    (root / "boot/grub").mkdir(parents=True)
+    (root / "boot/vmlinuz").write_bytes(kernel)
+    (root / "boot/initrd").write_bytes(initrd)
+    (root / "boot/grub/grub.cfg").write_text(MENU.format(prefix="/boot", cmdline=CMDLINE))
+    core = dest.with_suffix(".core")
+    sh("grub-mkimage", "-O", "i386-pc", "-d", GRUB, "-o", core, "-p", "(hd0,msdos1)/boot/grub", "biosdisk",
+       "part_msdos", "ext2", "normal", "linux", "serial", "terminal", "echo", "boot", "configfile")
+    dest.unlink(missing_ok=True)
+    with open(dest, "wb") as f:
+        f.truncate(DISK_MIB << 20)
+    sh("mke2fs", "-q", "-F", "-t", "ext2", "-b", "4096", "-m", "0", "-E", f"offset={1 << 20},nodiscard", "-d", root,
+       dest, f"{BOOT_MIB}M")
+    first, sectors = 2048, BOOT_MIB * 2048
+    partition = struct.pack("<B3sB3sII", 0x80, b"\xfe\xff\xff", 0x83, b"\xfe\xff\xff", first, sectors)
+    boot = bytearray((GRUB / "boot.img").read_bytes())
+    boot[440:446] = b"LAB\0\0\0"
+    boot[446:510] = partition + bytes(48)
+    boot[510:512] = b"\x55\xaa"
+    code = core.read_bytes()
+    if len(code) > (first - 1) * 512:
+        raise LabError("GRUB's core does not fit before the partition")
+    with open(dest, "r+b") as f:
+        f.write(boot + code)
+
+
+class Guests:
+    """The images, built once for a set of inputs."""
+
+    def __init__(self, tree):
+        folder = WORK / "guest"
+        folder.mkdir(parents=True, exist_ok=True)
+        self.iso, self.disk, self.menu = folder / "cd.iso", folder / "disk.img", folder / "menu.iso"
+        inputs = (tree.kernel, HERE / "guest-init", HERE / "guest.sh", HERE / "labio.c", HERE / "guestimg.py",
+                  HERE / "cpio.py")
+        if not cached(self.menu, *inputs):
+            initrd = folder / "initrd"
+            initramfs(tree, initrd)
+            files = {"boot/vmlinuz": tree.kernel.read_bytes(), "boot/initrd": initrd.read_bytes(),
+                     "noise": random.Random(4711).randbytes(16 << 20)}
+            iso(self.iso, MENU.format(prefix="/boot", cmdline=CMDLINE), files)
+            hard_disk(self.disk, files["boot/vmlinuz"], files["boot/initrd"])
+            font = Path("/usr/share/grub/unicode.pf2").read_bytes()
+            iso(self.menu, GRUB_MENU, {"boot/unicode.pf2": font})
+            made(self.menu, *inputs)
+        self.inputs = inputs
+        self.iso_bytes = self.iso.stat().st_size
+
+    def iso_md5(self):
+        return hashlib.md5(self.iso.read_bytes()).hexdigest()
+
+    def files(self):
+        """What goes to dom0's /scratch."""
+        return {"cd.iso": self.iso, "disk.img": self.disk, "menu.iso": self.menu, "../lab/labio": build_labio()}

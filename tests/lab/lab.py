@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The lab's command line; see README.md."""
+
+import argparse
+import os
+import sys
+import time
+
+import debs
+import dom0
+import guest as guests
+import outer as machine
+from agent import Agent
+from guestimg import Guests
+from work import WORK, LabError, fresh_dir, lock, say
+
+
+class Lab:
+    """Everything needed to power on: packages, images, the lock."""
+
+    def __init__(self, args, name):
+        self.args = args
+        self.lock = lock()
+        self.tree = debs.tree_for(args.xen)
+        self.images = Guests(debs.tree_for("4.17"))
+        self.folder = fresh_dir(WORK / "run" / name)
+
+    def power_on(self, echo=False, vnc_from=None):
+        dom0.build(self.tree, self.args.dm, self.images.files(), self.folder)
+        say(f"device model: {dom0.version_of(self.args.dm)}; artefacts: {os.path.relpath(self.folder)}")
+        outer = machine.Outer(self.tree, self.folder, self.lock, echo, vnc_from)
+        outer.wait_ready()
+        return outer
+
+
+def cmd_boot(args):
+    """One guest from power-on to its shell, everything shown, and off again."""
+    lab = Lab(args, "boot")
+    outer = lab.power_on(echo=True)
+    guest = None
+    try:
+        guests.blank_disk(outer)
+        guest = (guests.cd_guest if args.source == "cd" else guests.disk_guest)(outer, echo=True)
+        say(f"xl create: boots from {args.source}; VNC on 127.0.0.1:{outer.vnc[0]}")
+        guest.create()
+        say(f"xl create returned after {guest.create_seconds:.1f} s, domain {guest.domid}, process {guest.pid}")
+        guests.report_boot(guest)
+        user, system = guest.stat()
+        say(f"device model so far: {user:.1f} s user, {system:.1f} s system")
+        guest.command("disks")
+        if args.keep:
+            leave(outer)
+            return 0
+        guest.tell("poweroff -f")
+        guest.wait_gone()
+        say(f"powered off; the device model ended: {guest.ending()}")
+        return 0
+    finally:
+        if guest:
+            show_log(guest)
+        if not args.keep:
+            outer.off()
+
+
+def show_log(guest):
+    try:
+        path = guest.save_log()
+        print(f"--- {guest.log} (also {os.path.relpath(path)})\n{path.read_text().strip() or '(empty)'}\n---")
+    except LabError as error:
+        say(f"no log: {error}")
+
+
+def leave(outer):
+    machine.leave_running(outer)
+    say(f"left running: tests/lab/run sh [COMMAND] for dom0, tests/lab/run down to end; VNC of guests on "
+        f"127.0.0.1:{outer.vnc[0]}..{outer.vnc[-1]}")
+
+
+def cmd_up(args):
+    """Power on and leave dom0 running, for `sh`."""
+    if machine.running():
+        raise LabError("already up; tests/lab/run down ends it")
+    outer = Lab(args, "up").power_on()
+    guests.blank_disk(outer)
+    for name, make in (("cd", guests.cd_guest), ("disk", guests.disk_guest)):
+        outer.agent.must(f"cat > /scratch/{name}.cfg", stdin=make(outer, name).text.encode())
+    leave(outer)
+    say("in dom0: xl create /scratch/cd.cfg (or disk.cfg); the guest's serial port: xl console -t serial cd")
+    return 0
+
+
+def cmd_sh(args):
+    """A command, or a shell, in the dom0 that `up` or `boot --keep` left running."""
+    state = machine.running()
+    if not state:
+        raise LabError("nothing is up; tests/lab/run up --dm PROGRAM first")
+    agent = Agent(state["agent"])
+    if not args.words:
+        return agent.interactive()
+    result = agent.run(" ".join(args.words), args.seconds)
+    sys.stdout.write(result.out)
+    sys.stderr.write(result.err)
+    return result.code
+
+
+def cmd_put(args):
+    """Copies a host file into the running dom0."""
+    state = machine.running()
+    if not state or len(args.words) != 2:
+        raise LabError("usage: run put HOST-FILE DOM0-PATH, while `up` is running")
+    source, dest = args.words
+    data = open(source, "rb").read()
+    Agent(state["agent"]).must(f"rm -f {dest}; cat > {dest} && chmod 755 {dest}", 120, data)
+    return 0
+
+
+def cmd_down(_args):
+    state = machine.running()
+    if state:
+        machine.take_down(state)
+    return 0
+
+
+def parse(argv):
+    parser = argparse.ArgumentParser(prog="tests/lab/run", description="the acceptance lab; see tests/lab/README.md")
+    parser.add_argument("command", nargs="?", default="test", choices=sorted(COMMANDS))
+    parser.add_argument("words", nargs="*", help="sh: the command; put: from, to")
+    parser.add_argument("--dm", default=os.environ.get("DM") or None,
+                        help="the device model to test (default: Debian's stock one)")
+    parser.add_argument("--xen", default=os.environ.get("XEN") or "4.17", help="4.17 or 4.20")
+    parser.add_argument("--from", dest="source", choices=("cd", "disk"), default="cd", help="boot: from which medium")
+    parser.add_argument("--keep", action="store_true", help="boot: leave it running, for sh and down")
+    parser.add_argument("--seconds", type=float, default=600, help="sh: how long a command may take")
+    parser.add_argument("--points", default=None, help="test: which points of the list, such as 1,3,5")
+    return parser.parse_args(argv)
+
+
+COMMANDS = {"boot": cmd_boot, "up": cmd_up, "sh": cmd_sh, "put": cmd_put, "down": cmd_down}
+
+
+def main():
+    args = parse(sys.argv[1:])
+    try:
+        return COMMANDS[args.command](args)
+    except LabError as error:
+        say(f"FAILED: {error}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    start = time.monotonic()
+    sys.exit(main())
