@@ -18,13 +18,17 @@ struct input;
 #define INPUT_BUTTON_SIDE   0x08
 #define INPUT_BUTTON_EXTRA  0x10
 
-/* A keyboard: takes one transition. */
+/* A keyboard: takes one transition. A key that stays down is reported once: repeating it is the
+ * keyboard's (or the guest's) business. */
 struct input_keyboard {
     void (*key)(void *opaque, unsigned keycode, bool down);
     void *opaque;
 };
 
-/* A pointer: relative movement with wheel, or (absolute true) a position 0..0x7FFF on both axes. */
+/* A pointer: relative movement (x right, y down, in screen pixels), or (absolute true) a position
+ * 0..0x7FFF on both axes. wheel counts notches since the last call, positive away from the user (as
+ * Linux's REL_WHEEL; a PS/2 mouse's Z has the other sign). buttons: INPUT_BUTTON_* that are down.
+ */
 struct input_pointer {
     bool absolute;
     void (*move)(void *opaque, int x, int y, int wheel, unsigned buttons);
@@ -38,13 +42,15 @@ void input_free(struct input *input);
 void input_set_keyboard(struct input *input, const struct input_keyboard *keyboard);
 void input_set_pointer(struct input *input, const struct input_pointer *pointer);
 
-/* From front-ends, on the loop's thread. Codes out of range are dropped; a release of a key that is
- * not down is dropped. */
+/* From front-ends, on the loop's thread. Codes out of range (0, or above KEY_MAX) are dropped, and
+ * so are a release of a key that is not down and a press of one that is. */
 void input_key(struct input *input, unsigned keycode, bool down);
 /* Position in a screen of width x height pixels; made relative for a relative pointer. */
 void input_pointer_at(struct input *input, int x, int y, int width, int height, int wheel,
                       unsigned buttons);
-/* Releases every key and button that is down (a viewer left). */
+/* Whether that key is down. */
+bool input_key_is_down(const struct input *input, unsigned keycode);
+/* Releases every key and button that is down (a viewer left, a new keyboard or pointer). */
 void input_release_all(struct input *input);
 
 /* LED state as the guest set it (bit 0 Scroll Lock, 1 Num Lock, 2 Caps Lock), and who wants to

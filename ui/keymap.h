@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * keymap: from what a viewer says was typed (an X keysym, or an XT scan code) to the key's position
+ * on a PC keyboard, as a Linux key code. Built once at start-up from XKB's data; lookups then touch
+ * no file and allocate nothing.
+ */
+#ifndef UI_KEYMAP_H
+#define UI_KEYMAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hw/core/err.h"
+
+struct keymap;
+
+/* Modifiers that choose a key's level. */
+#define KEYMAP_SHIFT 0x01
+#define KEYMAP_ALTGR 0x02
+
+struct keymap_key {
+    uint16_t code; /* KEY_* of linux/input-event-codes.h, never 0 */
+    uint8_t mods;  /* KEYMAP_* under which that key gives the keysym */
+};
+
+/*
+ * Loads the layout `name`: one of the names qemu's -k takes ("en-us", "de-ch", "pt-br", …), or an
+ * XKB layout, with a variant in brackets if wanted ("us", "us(dvorak)"). NULL: en-us. Reads
+ * XKB's data files, so it belongs before confinement. NULL and *err if there is no such layout.
+ */
+struct keymap *keymap_load(const char *name, struct err *err);
+void keymap_free(struct keymap *keymap);
+
+/*
+ * The key that gives `keysym` (X11 keysym encoding, Unicode ones included). Where more than one
+ * does, one whose level is chosen by exactly the modifiers in `held` is preferred. A letter the
+ * layout has in the other case only is found there. False: the layout has no such key.
+ */
+bool keymap_lookup(const struct keymap *keymap, uint32_t keysym, unsigned held,
+                   struct keymap_key *key);
+
+/* The Latin, Greek, Cyrillic … case of a keysym: 1 upper, -1 lower, 0 it has none. */
+int keymap_case(uint32_t keysym);
+
+/*
+ * The Linux key code of an XT scan code as the QEMU Extended Key Event message of RFB carries it:
+ * 0x01..0x7F, or 0x80 | code for those behind an 0xE0 prefix. 0 if there is no such key.
+ */
+uint16_t keymap_from_xt(uint32_t scancode);
+
+#endif
