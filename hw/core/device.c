@@ -72,7 +72,7 @@ void devices_resume(struct device_list *list)
 
 void devices_destroy(struct device_list *list)
 {
-    while (list->first) {
+    while (list->last) {
         struct device *d = list->last;
         device_remove(list, d);
         if (d->class->destroy)
@@ -218,7 +218,7 @@ bool devices_load(struct device_list *list, const uint8_t *in, size_t len, struc
         return err_set(err,
                        "the saved state was written by QEMU; hvm-dm cannot read it: shut the guest "
                        "down and start it again under hvm-dm");
-    if (len < sizeof(magic) || memcmp(in, magic, sizeof(magic)))
+    if (len < sizeof(magic) || memcmp(in, magic, sizeof(magic)) != 0)
         return err_set(err, "this is not saved state of hvm-dm");
 
     size_t devices = 0, records = 0;
@@ -230,9 +230,9 @@ bool devices_load(struct device_list *list, const uint8_t *in, size_t len, struc
     struct reader r = {.p = in + sizeof(magic), .left = len - sizeof(magic)};
     bool ok = true, end = false;
     while (ok && !end) {
-        struct record next;
+        struct record next = {.device = NULL};
         ok = next_record(list, &r, &next, &end, err);
-        if (!ok || end)
+        if (!ok || end || !next.device)
             break;
         for (size_t i = 0; i < records && ok; i++)
             if (record[i].device == next.device)

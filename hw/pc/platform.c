@@ -41,7 +41,8 @@ static void log_byte(struct platform *p, uint8_t c)
         return;
     }
     p->line[p->line_len] = 0;
-    guest_error("platform log", "%s", p->line);
+    if (p->line_len)
+        guest_error("platform log", "%s", p->line);
     p->line_len = 0;
 }
 
