@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* input: remembers which keys and buttons are down, so that a device sees each transition once. */
+/* input: remembers which keys and buttons are down, so that every release has its press. */
 #include "ui/input.h"
 
 #include <stdlib.h>
@@ -80,9 +80,16 @@ bool input_key_is_down(const struct input *input, unsigned keycode)
 
 void input_key(struct input *input, unsigned keycode, bool down)
 {
-    if (keycode == KEY_RESERVED || keycode > KEY_MAX || input_key_is_down(input, keycode) == down)
+    uint64_t bit = UINT64_C(1) << keycode % 64;
+
+    if (keycode == KEY_RESERVED || keycode > KEY_MAX)
         return;
-    input->down[keycode / 64] ^= UINT64_C(1) << keycode % 64;
+    if (!down && !input_key_is_down(input, keycode))
+        return;
+    if (down)
+        input->down[keycode / 64] |= bit;
+    else
+        input->down[keycode / 64] &= ~bit;
     if (input->keyboard.key)
         input->keyboard.key(input->keyboard.opaque, keycode, down);
 }

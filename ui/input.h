@@ -18,8 +18,8 @@ struct input;
 #define INPUT_BUTTON_SIDE   0x08
 #define INPUT_BUTTON_EXTRA  0x10
 
-/* A keyboard: takes one transition. A key that stays down is reported once: repeating it is the
- * keyboard's (or the guest's) business. */
+/* A keyboard: takes one transition. A press of a key that is down is a viewer's repetition of it.
+ */
 struct input_keyboard {
     void (*key)(void *opaque, unsigned keycode, bool down);
     void *opaque;
@@ -43,7 +43,7 @@ void input_set_keyboard(struct input *input, const struct input_keyboard *keyboa
 void input_set_pointer(struct input *input, const struct input_pointer *pointer);
 
 /* From front-ends, on the loop's thread. Codes out of range (0, or above KEY_MAX) are dropped, and
- * so are a release of a key that is not down and a press of one that is. */
+ * so is a release of a key that is not down. */
 void input_key(struct input *input, unsigned keycode, bool down);
 /* Position in a screen of width x height pixels; made relative for a relative pointer. */
 void input_pointer_at(struct input *input, int x, int y, int width, int height, int wheel,

@@ -10,8 +10,13 @@
 #include <linux/input-event-codes.h>
 #include <xkbcommon/xkbcommon.h>
 
-#define EVDEV_OFFSET 8   /* XKB's evdev key codes are Linux's plus 8, X11's lowest code */
-#define LAST_PC_KEY  255 /* XKB knows keys beyond, which no PC keyboard can send */
+#define EVDEV_OFFSET 8 /* XKB's evdev key codes are Linux's plus 8, X11's lowest code */
+
+/* XKB knows keys that no PC keyboard has: those above 255 cannot be sent at all, those above 127
+ * are taken for multimedia keysyms only, not for characters. */
+#define LAST_KEY       255
+#define LAST_CHARACTER 127
+#define FIRST_XF86_SYM 0x10080000u
 
 /* Where an entry comes from: the lower, the better. */
 enum rank {
@@ -370,7 +375,8 @@ struct builder {
 
 static void add(struct builder *b, uint32_t keysym, unsigned code, unsigned mods, enum rank rank)
 {
-    if (keysym == XKB_KEY_NoSymbol || code == 0 || code > LAST_PC_KEY)
+    if (keysym == XKB_KEY_NoSymbol || code == 0 || code > LAST_KEY ||
+        (code > LAST_CHARACTER && rank != RANK_FIXED && keysym < FIRST_XF86_SYM))
         return;
     if (b->keymap->count == b->capacity) {
         size_t capacity = b->capacity * 2;
