@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* config: its release, and the two texts that packagers ask for. See config.h. */
+#include "toolstack/config.h"
+
+#include <stdlib.h>
+
+#define TEXT_(x) #x
+#define TEXT(x)  TEXT_(x)
+
+/* XAPI matches this line against "QEMU emulator version (\d+)\.\d+\.\d+" and chooses arguments by
+ * the number: it must be the release whose dialect we speak, and then say who we are. */
+const char config_version_line[] =
+    "QEMU emulator version " TEXT(CONFIG_QEMU_MAJOR) "." TEXT(CONFIG_QEMU_MINOR) "." TEXT(
+        CONFIG_QEMU_MICRO) " (hvm-dm " HVM_DM_VERSION
+                           ": its argument and QMP dialect, another program)\n";
+
+const char config_usage[] =
+    "usage: hvm-dm -xen-domid N -machine xenfv -m MiB [option]...\n"
+    "The device model of a Xen HVM guest. A toolstack starts it (xl: device_model_override=).\n"
+    "\n"
+    "Domain and machine\n"
+    "  -xen-domid N               the domain to serve\n"
+    "  -machine xenfv[,K=V]...    the PC with the Xen platform device; -M is the same\n"
+    "  -machine pc,accel=xen      the PC without it\n"
+    "      max-ram-below-4g=SIZE  RAM below 4 GiB ends there (at most 0xF0000000)\n"
+    "  -machine none              the toolstack's probe: QMP only, no domain\n"
+    "  -m MiB | size=SIZE[K|M|G|T]  the guest's RAM\n"
+    "  -smp N[,maxcpus=M]         virtual CPUs now, and at most\n"
+    "  -name NAME                 of the guest\n"
+    "  -boot [order=]LETTERS      of c (disk), d (CD), a (floppy), n (network)\n"
+    "  -rtc base=utc|localtime    what the guest's clock shows\n"
+    "  -S                         do not run until QMP's cont\n"
+    "  -incoming fd:N             load the devices' state from descriptor N\n"
+    "  -no-shutdown               wait for QMP's quit when the guest has powered off\n"
+    "\n"
+    "Disks\n"
+    "  -drive file=F,format=raw,if=ide,index=0..3[,media=cdrom][,cache=MODE][,readonly=on]\n"
+    "         [,discard=unmap]    MODE: writeback, writethrough, none, directsync, unsafe\n"
+    "  -drive if=none,id=ID[,file=F,format=raw]...  with\n"
+    "  -device ide-hd|ide-cd,drive=ID[,id=ID][,bus=ide.0|ide.1][,unit=0|1][,serial=S][,model=S]\n"
+    "         [,ver=S][,wwn=N][,cyls=N,heads=N,secs=N]\n"
+    "  -hda F -hdb F -hdc F -hdd F -cdrom F   the same in short\n"
+    "         F: a path, /dev/fdset/N or fd:N; a comma is written twice\n"
+    "\n"
+    "Screen, keyboard, serial lines\n"
+    "  -device VGA[,vgamem_mb=N]  the display card; -vga std|none\n"
+    "  -vnc HOST:D|unix:PATH|none [,password=on][,to=D][,share=POLICY][,lock-key-sync=off]\n"
+    "  -k MAP                     keyboard layout of viewers that send characters\n"
+    "  -L DIR                     look for option ROMs there first\n"
+    "  -serial pty|null|none|stdio|file:F|unix:PATH[,server,nowait]|tcp:HOST:PORT[,server,nowait]\n"
+    "          |chardev:ID        COM1 to COM4, in this order\n"
+    "  -chardev socket|pty|file|null|stdio,id=ID[,K=V]...\n"
+    "\n"
+    "Control and confinement\n"
+    "  -mon chardev=ID,mode=control   QMP on a UNIX socket\n"
+    "  -qmp unix:PATH,server,nowait   the same in short\n"
+    "  -add-fd fd=N,set=M[,opaque=S]  an inherited descriptor as /dev/fdset/M\n"
+    "  -xen-domid-restrict        give up the power over all other domains\n"
+    "  -chroot DIR, -runas USER|UID:GID, -run-with chroot=DIR,user=UID:GID\n"
+    "  -sandbox on|off            the system call filter (default: on)\n"
+    "  -pidfile F                 write the process id\n"
+    "  -version, -help\n"
+    "\n"
+    "Everything else that a toolstack may say, and what becomes of it: hvm-dm(8), "
+    "docs/toolstack.md.\n";
+
+static void free_chardev(struct chardev_config *c)
+{
+    free(c->path);
+    free(c->host);
+    free(c->port);
+}
+
+void config_free(struct config *config)
+{
+    for (size_t i = 0; i < config->drive_count; i++) {
+        struct config_drive *d = &config->drives[i];
+        free(d->id);
+        free(d->qdev);
+        free(d->file);
+        free(d->serial);
+        free(d->model);
+        free(d->version);
+    }
+    for (size_t i = 0; i < config->serial_count; i++)
+        free_chardev(&config->serial[i]);
+    for (size_t i = 0; i < config->monitor_count; i++) {
+        free(config->monitors[i].chardev_id);
+        free(config->monitors[i].path);
+    }
+    for (size_t i = 0; i < config->fd_count; i++)
+        free(config->fds[i].opaque);
+    for (size_t i = 0; i < config->rom_dir_count; i++)
+        free(config->rom_dirs[i]);
+    free(config->vnc.host);
+    free(config->vnc.unix_path);
+    free(config->name);
+    free(config->keymap);
+    free(config->chroot_dir);
+    free(config->pidfile);
+    *config = (struct config){.incoming_fd = -1};
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* libxl: what the files of the argument parser share; nobody else includes this. */
+#ifndef TOOLSTACK_LIBXL_H
+#define TOOLSTACK_LIBXL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "toolstack/config.h"
+#include "toolstack/optstr.h"
+
+#define LIBXL_MAX_CHARDEVS 16
+#define LIBXL_MAX_DRIVES   16
+#define LIBXL_MAX_FDS      32
+
+/* A -chardev, until a -serial or -mon takes it. */
+struct libxl_chardev {
+    char *id;
+    struct chardev_config chardev;
+    bool used;
+};
+
+/* A -serial that names a -chardev, which may come later on the line. */
+struct libxl_serial {
+    char *chardev_id; /* NULL: config.serial[] is filled already */
+};
+
+/* A -drive, or a -device ide-hd or ide-cd. Places are resolved when all are known. */
+struct libxl_drive {
+    struct config_drive drive;
+    bool none; /* if=none: a -device must name it */
+    int channel, slave;
+    bool used;
+    char *drive_id; /* of a -device: which -drive, or NULL */
+};
+
+struct libxl {
+    struct config *config;
+    struct libxl_chardev chardevs[LIBXL_MAX_CHARDEVS];
+    size_t chardev_count;
+    struct libxl_serial serials[CONFIG_MAX_SERIAL];
+    struct libxl_drive drives[LIBXL_MAX_DRIVES];
+    size_t drive_count;
+    struct libxl_drive devices[LIBXL_MAX_DRIVES];
+    size_t device_count;
+    bool have_domid, have_machine, have_memory, have_vga, have_vnc;
+    bool accel_xen;
+    int fds[LIBXL_MAX_FDS]; /* given so far */
+    size_t fd_count;
+};
+
+/* Handlers: `option` as it was said; false with *err. */
+bool libxl_chardev(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_serial(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_mon(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_qmp(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_drive(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_plain_drive(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_device(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_vga(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_vnc(struct libxl *p, const char *option, const char *arg, struct err *err);
+
+/* Once all arguments are read. */
+bool libxl_chardevs_finish(struct libxl *p, struct err *err);
+bool libxl_drives_finish(struct libxl *p, struct err *err);
+void libxl_chardevs_free(struct libxl *p);
+void libxl_drives_free(struct libxl *p);
+
+/* An inherited descriptor given by number: open, not one of the standard three, not given twice,
+ * and close-on-exec from now on. `what` starts the message. */
+bool libxl_fd(struct libxl *p, const char *what, const char *value, int *out, struct err *err);
+
+/* Is it a QEMU id: a letter, then letters, digits, '-', '.', '_'? */
+bool libxl_id_valid(const char *id);
+
+#endif

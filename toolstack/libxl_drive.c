@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* libxl_drive: -drive, -device and the display card of the argument line. */
+#include "toolstack/libxl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UNITS    4 /* two channels with two drives each */
+#define ANYWHERE (-1)
+
+static void drive_free(struct libxl_drive *d)
+{
+    free(d->drive.id);
+    free(d->drive.qdev);
+    free(d->drive.file);
+    free(d->drive.serial);
+    free(d->drive.model);
+    free(d->drive.version);
+    free(d->drive_id);
+    *d = (struct libxl_drive){0};
+}
+
+void libxl_drives_free(struct libxl *p)
+{
+    for (size_t i = 0; i < p->drive_count; i++)
+        drive_free(&p->drives[i]);
+    for (size_t i = 0; i < p->device_count; i++)
+        drive_free(&p->devices[i]);
+}
+
+static struct libxl_drive *drive_new(struct libxl_drive *list, size_t *count, const char *option,
+                                     struct err *err)
+{
+    if (*count == LIBXL_MAX_DRIVES) {
+        err_set(err, "%s: more than %d of them", option, LIBXL_MAX_DRIVES);
+        return NULL;
+    }
+    struct libxl_drive *d = &list[(*count)++]; /* libxl_drives_free releases it from here on */
+    *d = (struct libxl_drive){.channel = ANYWHERE, .slave = ANYWHERE, .drive.fd = -1};
+    return d;
+}
+
+/* /dev/fdset/N and fd:N are inherited descriptors; "rbd:", "nbd:", "json:" name no file; all else
+ * is a path. */
+static bool drive_file(struct libxl *p, const char *option, struct config_drive *d, struct err *err)
+{
+    static const char fdset[] = "/dev/fdset/";
+    const char *file = d->file;
+    if (!strncmp(file, fdset, sizeof(fdset) - 1)) {
+        uint64_t set;
+        if (parse_number(file + sizeof(fdset) - 1, 0, INT32_MAX, &set))
+            for (size_t i = 0; i < p->config->fd_count; i++)
+                if (p->config->fds[i].set == set) {
+                    /* The set stays with QMP, the disk gets a descriptor of its own. */
+                    d->fd = fcntl(p->config->fds[i].fd, F_DUPFD_CLOEXEC, 3);
+                    return d->fd >= 0 ||
+                           err_set(err, "%s: file=%s: %s", option, file, strerror(errno));
+                }
+        return err_set(err, "%s: file=%s: no -add-fd has that set", option, file);
+    }
+    if (!strncmp(file, "fd:", 3))
+        return libxl_fd(p, "-drive: file=fd:", file + 3, &d->fd, err);
+    size_t scheme = strcspn(file, ":/");
+    if (file[scheme] == ':')
+        return err_set(err,
+                       "%s: file=%s: images behind a protocol (%.*s:) are not part of this "
+                       "version; use a local file or block device (./%s if that is its name)",
+                       option, file, (int)scheme, file, file);
+    return true;
+}
+
+static bool drive_format(struct optstr *o, struct config_drive *d, struct err *err)
+{
+    const char *format = optstr_take(o, "format");
+    d->format = BLOCK_FORMAT_RAW; /* never guessed: a guest could write another format's header */
+    if (!format || !strcmp(format, "raw"))
+        return true;
+    return err_set(err,
+                   "%s: format=%s is not part of this version; use format=raw (qemu-img convert -O "
+                   "raw makes such an image)",
+                   o->option, format);
+}
+
+static bool drive_cache(struct optstr *o, struct config_drive *d, struct err *err)
+{
+    static const char *const names[] = {
+        [BLOCK_CACHE_WRITEBACK] = "writeback", [BLOCK_CACHE_WRITETHROUGH] = "writethrough",
+        [BLOCK_CACHE_NONE] = "none",           [BLOCK_CACHE_DIRECTSYNC] = "directsync",
+        [BLOCK_CACHE_UNSAFE] = "unsafe",
+    };
+    const char *cache = optstr_take(o, "cache");
+    d->cache = BLOCK_CACHE_WRITEBACK;
+    if (!cache)
+        return true;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (!strcmp(cache, names[i])) {
+            d->cache = (enum block_cache)i;
+            return true;
+        }
+    return err_set(err, "%s: cache=%s is not writeback, writethrough, none, directsync or unsafe",
+                   o->option, cache);
+}
+
+static bool drive_discard(struct optstr *o, struct config_drive *d, struct err *err)
+{
+    const char *discard = optstr_take(o, "discard");
+    if (!discard || !strcmp(discard, "ignore") || !strcmp(discard, "off"))
+        return true;
+    d->discard = !strcmp(discard, "unmap") || !strcmp(discard, "on");
+    return d->discard || err_set(err, "%s: discard=%s is not ignore or unmap", o->option, discard);
+}
+
+/* A string of the drive's IDENTIFY data: printable ASCII (ATA8-ACS 3.4.9), at most max characters.
+ */
+static bool identify_string(struct optstr *o, const char *key, size_t max, char **out,
+                            struct err *err)
+{
+    const char *value = optstr_take(o, key);
+    if (!value || !*value)
+        return true;
+    if (strlen(value) > max)
+        return err_set(err, "%s: %s=%s is longer than %zu characters", o->option, key, value, max);
+    for (const char *c = value; *c; c++)
+        if (*c < 0x20 || *c > 0x7e)
+            return err_set(err, "%s: %s= has a character that is not printable ASCII", o->option,
+                           key);
+    free(*out);
+    *out = xstrdup(value);
+    return true;
+}
+
+/* bus= and unit= of -drive, or index=, which counts over both. */
+static bool drive_place(struct optstr *o, struct libxl_drive *d, struct err *err)
+{
+    static const uint64_t none = UINT64_MAX;
+    uint64_t index = none, bus = none, unit = none;
+    if (!optstr_number(o, "index", 0, UNITS - 1, &index, err) ||
+        !optstr_number(o, "bus", 0, 1, &bus, err) || !optstr_number(o, "unit", 0, 1, &unit, err))
+        return false;
+    if (index != none) {
+        if (bus != none || unit != none)
+            return err_set(err, "%s: index= and bus=, unit= are two ways to say the same",
+                           o->option);
+        bus = index / 2;
+        unit = index % 2;
+    }
+    if (d->none && (bus != none || unit != none))
+        return err_set(err, "%s: with if=none the place is said by -device", o->option);
+    d->channel = bus == none ? ANYWHERE : (int)bus;
+    d->slave = unit == none ? ANYWHERE : (int)unit;
+    return true;
+}
+
+static bool drive_keys(struct libxl *p, struct optstr *o, struct libxl_drive *d, struct err *err)
+{
+    const char *interface = optstr_take(o, "if");
+    d->none = interface && !strcmp(interface, "none");
+    if (interface && !d->none && strcmp(interface, "ide")) {
+        if (!strcmp(interface, "floppy"))
+            return err_set(err,
+                           "%s: if=floppy: floppy drives are not part of this version; leave the "
+                           "floppy disk out",
+                           o->option);
+        return err_set(err, "%s: if=%s is not part of this version; use if=ide (xl: vdev=hda…hdd)",
+                       o->option, interface);
+    }
+    const char *media = optstr_take(o, "media");
+    if (media && strcmp(media, "disk") && strcmp(media, "cdrom"))
+        return err_set(err, "%s: media=%s is not disk or cdrom", o->option, media);
+    d->drive.cdrom = media && !strcmp(media, "cdrom");
+
+    const char *id = optstr_take(o, "id");
+    if (id && !libxl_id_valid(id))
+        return err_set(err, "%s: id=%s is not a letter with letters, digits, '-', '.', '_' behind",
+                       o->option, id);
+    for (size_t i = 0; id && i < p->drive_count; i++)
+        if (p->drives[i].drive.id && !strcmp(p->drives[i].drive.id, id))
+            return err_set(err, "%s: id=%s is there twice", o->option, id);
+    if (d->none && !id)
+        return err_set(err, "%s: if=none needs id= for a -device to name", o->option);
+    if (id)
+        d->drive.id = xstrdup(id);
+
+    return drive_place(o, d, err) && optstr_string(o, "file", &d->drive.file, err) &&
+           drive_format(o, &d->drive, err) && drive_cache(o, &d->drive, err) &&
+           optstr_bool(o, "readonly", &d->drive.read_only, err) &&
+           optstr_bool(o, "read-only", &d->drive.read_only, err) &&
+           drive_discard(o, &d->drive, err) &&
+           identify_string(o, "serial", 20, &d->drive.serial, err) &&
+           /* How requests are queued is the block layer's choice and changes no result. */
+           optstr_only(o, "aio", "threads native", err) &&
+           optstr_only(o, "werror", "report", err) && optstr_only(o, "rerror", "report", err) &&
+           optstr_only(o, "snapshot", "off", err) && optstr_only(o, "copy-on-read", "off", err) &&
+           optstr_only(o, "detect-zeroes", "off", err) &&
+           optstr_only(o, "auto-read-only", "off", err) && optstr_finish(o, err);
+}
+
+bool libxl_drive(struct libxl *p, const char *option, const char *arg, struct err *err)
+{
+    struct optstr o;
+    if (!optstr_parse(&o, option, arg, NULL, err))
+        return false;
+    struct libxl_drive *d = drive_new(p->drives, &p->drive_count, option, err);
+    bool ok = d && drive_keys(p, &o, d, err);
+    optstr_free(&o);
+    return ok;
+}
+
+bool libxl_plain_drive(struct libxl *p, const char *option, const char *arg, struct err *err)
+{
+    if (!*arg || strlen(arg) > OPTSTR_MAX_LENGTH)
+        return err_set(err, "%s: the file's name is missing or too long", option);
+    struct libxl_drive *d = drive_new(p->drives, &p->drive_count, option, err);
+    if (!d)
+        return false;
+    d->drive.cdrom = !strcmp(option, "-cdrom");
+    int index = d->drive.cdrom ? 2 : option[3] - 'a';
+    d->channel = index / 2;
+    d->slave = index % 2;
+    d->drive.file = xstrdup(arg);
+    return true;
+}
+
+/* ---- -device ---- */
+
+/* Keys that ide-hd and ide-cd share. */
+static bool disk_keys(struct libxl *p, struct optstr *o, struct libxl_drive *d, struct err *err)
+{
+    const char *id = optstr_take(o, "id");
+    if (id && !libxl_id_valid(id))
+        return err_set(err, "%s: id=%s is not a letter with letters, digits, '-', '.', '_' behind",
+                       o->option, id);
+    for (size_t i = 0; id && i < p->device_count; i++)
+        if (p->devices[i].drive.qdev && !strcmp(p->devices[i].drive.qdev, id))
+            return err_set(err, "%s: id=%s is there twice", o->option, id);
+    if (id)
+        d->drive.qdev = xstrdup(id);
+
+    const char *bus = optstr_take(o, "bus");
+    if (bus && !strncmp(bus, "ahci", 4))
+        return err_set(err,
+                       "%s: bus=%s: the AHCI controller is not part of this version; say "
+                       "hdtype=\"ide\" in the xl configuration",
+                       o->option, bus);
+    if (bus && strcmp(bus, "ide.0") && strcmp(bus, "ide.1"))
+        return err_set(err, "%s: bus=%s is not ide.0 or ide.1", o->option, bus);
+    uint64_t unit = UINT64_MAX, cyls = 0, heads = 0, secs = 0;
+    if (!optstr_number(o, "unit", 0, 1, &unit, err) ||
+        !optstr_string(o, "drive", &d->drive_id, err) ||
+        !identify_string(o, "serial", 20, &d->drive.serial, err) ||
+        !identify_string(o, "model", 40, &d->drive.model, err) ||
+        !identify_string(o, "ver", 8, &d->drive.version, err) ||
+        !optstr_number(o, "wwn", 0, UINT64_MAX, &d->drive.wwn, err) ||
+        !optstr_only(o, "werror", "report auto", err) ||
+        !optstr_only(o, "rerror", "report auto", err) ||
+        !optstr_only(o, "write-cache", "auto", err) ||
+        !optstr_only(o, "logical_block_size", "512", err) ||
+        !optstr_only(o, "physical_block_size", "512", err) ||
+        !optstr_only(o, "share-rw", "off", err) ||
+        !optstr_refuse(o, "bootindex", "use -boot order=", err))
+        return false;
+    if (!d->drive.cdrom && (!optstr_number(o, "cyls", 1, 65535, &cyls, err) ||
+                            !optstr_number(o, "heads", 1, 16, &heads, err) ||
+                            !optstr_number(o, "secs", 1, 255, &secs, err)))
+        return false;
+    if (!optstr_finish(o, err))
+        return false;
+    if (!!cyls + !!heads + !!secs == 1 || !!cyls + !!heads + !!secs == 2)
+        return err_set(err, "%s: cyls=, heads= and secs= go together", o->option);
+    if (!d->drive_id && !d->drive.cdrom)
+        return err_set(err, "%s: drive= is missing", o->option);
+    d->channel = bus ? bus[4] - '0' : ANYWHERE;
+    d->slave = unit == UINT64_MAX ? ANYWHERE : (int)unit;
+    d->drive.cyls = (uint32_t)cyls;
+    d->drive.heads = (uint32_t)heads;
+    d->drive.secs = (uint32_t)secs;
+    return true;
+}
+
+static bool vga_keys(struct libxl *p, struct optstr *o, struct err *err)
+{
+    uint64_t mib = 16;
+    if (p->have_vga)
+        return err_set(err, "%s: there is one display card at most", o->option);
+    if (!optstr_number(o, "vgamem_mb", 1, 256, &mib, err) ||
+        !optstr_only(o, "bus", "pci.0 pci", err) ||
+        !optstr_refuse(o, "addr", "the card has its fixed place", err) ||
+        !optstr_refuse(o, "romfile", "-L DIR names where VGA BIOSes are", err))
+        return false;
+    optstr_take(o, "id");
+    if (!optstr_finish(o, err))
+        return false;
+    if (mib & (mib - 1))
+        return err_set(err, "%s: vgamem_mb=%u is not a power of two", o->option, (unsigned)mib);
+    p->have_vga = true;
+    p->config->vga = CONFIG_VGA_STD;
+    p->config->vga_mib = (unsigned)mib;
+    return true;
+}
+
+/* What later versions bring, and what to say until then. A name ending in '*' is a prefix. */
+static const struct {
+    const char *names;
+    const char *text;
+} absent_devices[] = {
+    {"cirrus-vga isa-cirrus-vga",
+     "the Cirrus display card is not part of this version; say vga=\"stdvga\" in the xl "
+     "configuration (-device VGA)"},
+    {"qxl* vmware-svga virtio-vga* virtio-gpu* bochs-display secondary-vga ati-vga ramfb isa-vga",
+     "this display card is not part of this version; say vga=\"stdvga\" in the xl configuration "
+     "(-device VGA)"},
+    {"ne2k_* rtl8139 pcnet* e1000* i825* tulip virtio-net* vmxnet3 igb",
+     "emulated network cards are not part of this version; say type=vif in vif= (the guest's PV "
+     "driver)"},
+    {"lsi53c* scsi-* megasas* mptsas* virtio-scsi* am53c974 dc390 pvscsi",
+     "SCSI is not part of this version; attach the disk as hda to hdd (vdev=) instead of sd*"},
+    {"ahci ich9-ahci",
+     "the AHCI controller is not part of this version; say hdtype=\"ide\" in the xl "
+     "configuration"},
+    {"nvme* virtio-blk* ide-drive",
+     "not part of this version; attach the disk as hda to hdd (vdev=)"},
+    {"usb-* piix3-usb-uhci piix4-usb-uhci ich9-usb-* nec-usb-xhci qemu-xhci pci-ohci "
+     "vt82c686b-usb*",
+     "USB is not part of this version; leave usb=, usbdevice=, usbversion= and usbctrl= out (the "
+     "pointer is a PS/2 mouse)"},
+    {"ac97 AC97 es1370 ES1370 sb16 adlib cs4231a gus intel-hda ich9-intel-hda hda-*",
+     "sound cards are not part of this version; leave soundhw= out"},
+    {"isa-fdc floppy", "floppy drives are not part of this version; leave the floppy disk out"},
+    {"isa-serial* pci-serial*", "say -serial for COM1 to COM4"},
+    {"isa-parallel", "the parallel port is not part of this version; leave it out"},
+    {"isa-debugcon", "the firmware's debug port is not part of this version; leave it out"},
+    {"xen-platform", "say -machine xenfv, which has the Xen platform device in its place"},
+    {"xen-pvdevice", "not part of this version; leave vendor_device= out"},
+    {"xen-pci-passthrough vfio-pci*",
+     "PCI passthrough is not part of this version; leave pci= out"},
+    {"virtserialport virtio-serial*", "spice and virtio are not part of this version; leave spice= "
+                                      "out"},
+    {"virtio-*", "virtio is not part of this version"},
+    {"pvpanic* i6300esb ib700 ivshmem* tpm-* edu pci-bridge* ioh3420",
+     "not part of this version; leave it out"},
+};
+
+static const char *absent_device(const char *name)
+{
+    for (size_t i = 0; i < sizeof(absent_devices) / sizeof(absent_devices[0]); i++)
+        for (const char *p = absent_devices[i].names; *p;) {
+            size_t len = strcspn(p, " ");
+            bool match = p[len - 1] == '*' ? !strncmp(name, p, len - 1)
+                                           : strlen(name) == len && !strncmp(name, p, len);
+            if (match)
+                return absent_devices[i].text;
+            p += len + (p[len] == ' ');
+        }
+    return NULL;
+}
+
+bool libxl_device(struct libxl *p, const char *option, const char *arg, struct err *err)
+{
+    struct optstr o;
+    if (!optstr_parse(&o, option, arg, "driver", err))
+        return false;
+    const char *driver = optstr_need(&o, "driver", err);
+    bool ok = false;
+    if (!driver)
+        ;
+    else if (!strcmp(driver, "ide-hd") || !strcmp(driver, "ide-cd")) {
+        struct libxl_drive *d = drive_new(p->devices, &p->device_count, option, err);
+        if (d) {
+            d->drive.cdrom = !strcmp(driver, "ide-cd");
+            ok = disk_keys(p, &o, d, err);
+        }
+    } else if (!strcmp(driver, "VGA"))
+        ok = vga_keys(p, &o, err);
+    else {
+        const char *text = absent_device(driver);
+        err_set(err, "%s %s: %s", option, driver,
+                text
+                    ? text
+                    : "there is no such device here (there are VGA, ide-hd and ide-cd, see -help)");
+    }
+    optstr_free(&o);
+    return ok;
+}
+
+bool libxl_vga(struct libxl *p, const char *option, const char *arg, struct err *err)
+{
+    if (!strcmp(arg, "none"))
+        return true;
+    if (!strcmp(arg, "std"))
+        return libxl_device(p, "-vga std", "VGA", err);
+    return err_set(err, "%s %s: not part of this version; use std (xl: vga=\"stdvga\") or none",
+                   option, arg);
+}
+
+/* ---- places ---- */
+
+/* A -device takes over the image of its -drive. */
+static bool join(struct libxl *p, struct libxl_drive *device, struct err *err)
+{
+    const char *what = device->drive.cdrom ? "-device ide-cd" : "-device ide-hd";
+    if (!device->drive_id)
+        return true;
+    for (size_t i = 0; i < p->drive_count; i++) {
+        struct libxl_drive *d = &p->drives[i];
+        if (!d->none || strcmp(d->drive.id, device->drive_id))
+            continue;
+        if (d->used)
+            return err_set(err, "%s: drive=%s is used already", what, device->drive_id);
+        d->used = true;
+        struct config_drive joined = device->drive;
+        joined.id = xstrdup(d->drive.id);
+        joined.file = d->drive.file;
+        joined.fd = d->drive.fd;
+        joined.format = d->drive.format;
+        joined.cache = d->drive.cache;
+        joined.read_only = d->drive.read_only;
+        joined.discard = d->drive.discard;
+        d->drive.file = NULL;
+        if (!joined.serial) {
+            joined.serial = d->drive.serial;
+            d->drive.serial = NULL;
+        }
+        device->drive = joined;
+        return true;
+    }
+    return err_set(err, "%s: there is no -drive if=none with id=%s", what, device->drive_id);
+}
+
+/* Puts d on a unit: the one it asked for, or the first free one. */
+static bool place(struct libxl_drive **units, struct libxl_drive *d, struct err *err)
+{
+    for (int u = 0; u < UNITS; u++) {
+        if ((d->channel != ANYWHERE && d->channel != u / 2) ||
+            (d->slave != ANYWHERE && d->slave != u % 2) || units[u])
+            continue;
+        units[u] = d;
+        d->drive.ide_unit = (unsigned)u;
+        return true;
+    }
+    const char *name = d->drive.id ? d->drive.id : d->drive.file ? d->drive.file : "an empty CD";
+    if (d->channel != ANYWHERE && d->slave != ANYWHERE)
+        return err_set(err, "-drive: IDE channel %d, unit %d has two drives; the second is %s",
+                       d->channel, d->slave, name);
+    return err_set(err, "-drive: there is no free IDE unit for %s (two channels, two drives each)",
+                   name);
+}
+
+/* What a drive says is only complete with both its halves. */
+static bool check(struct libxl *p, struct config_drive *d, struct err *err)
+{
+    if (!d->id) {
+        char id[32]; /* as qemu names it */
+        snprintf(id, sizeof(id), "ide%u-%s%u", d->ide_unit / 2, d->cdrom ? "cd" : "hd",
+                 d->ide_unit % 2);
+        d->id = xstrdup(id);
+    }
+    d->empty = !d->file;
+    if (d->empty && !d->cdrom)
+        return err_set(err, "-drive: file= of the disk %s is missing", d->id);
+    if (d->cdrom)
+        d->read_only = true;
+    return d->empty || drive_file(p, "-drive", d, err);
+}
+
+bool libxl_drives_finish(struct libxl *p, struct err *err)
+{
+    struct libxl_drive *all[2 * LIBXL_MAX_DRIVES], *units[UNITS] = {NULL};
+    size_t count = 0;
+    for (size_t i = 0; i < p->device_count; i++) {
+        if (!join(p, &p->devices[i], err))
+            return false;
+        all[count++] = &p->devices[i];
+    }
+    for (size_t i = 0; i < p->drive_count; i++) {
+        if (!p->drives[i].none)
+            all[count++] = &p->drives[i];
+        else if (!p->drives[i].used)
+            return err_set(err, "-drive: no -device has drive=%s", p->drives[i].drive.id);
+    }
+    /* Those that ask for a unit first, so that the others cannot sit on it. */
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t i = 0; i < count; i++)
+            if ((all[i]->channel != ANYWHERE && all[i]->slave != ANYWHERE) == (pass == 0))
+                if (!place(units, all[i], err))
+                    return false;
+
+    struct config *config = p->config;
+    for (int u = 0; u < UNITS; u++) {
+        if (!units[u])
+            continue;
+        struct config_drive *d = &config->drives[config->drive_count++];
+        *d = units[u]->drive; /* with its strings */
+        units[u]->drive = (struct config_drive){.fd = -1};
+        if (!check(p, d, err))
+            return false;
+        for (size_t i = 0; i + 1 < config->drive_count; i++)
+            if (!strcmp(config->drives[i].id, d->id))
+                return err_set(err, "-drive: id=%s is there twice", d->id);
+    }
+    return true;
+}
