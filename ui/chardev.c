@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * chardev: the stream between a device and a descriptor. Nothing here waits, and nothing wakes the
+ * loop while neither side has anything to say.
+ *
+ * Output: the first bytes after a pause go out at once; what follows within a millisecond is
+ * collected, since a guest prints one character per exit and each one-byte write would wake the
+ * reader. A peer that takes nothing makes writers wait (short writes) for STALL_NS; after that
+ * bytes are lost until it reads again, so that a forgotten reader cannot stop a guest.
+ *
+ * Input: descriptors are watched edge-triggered, because a pty without a peer reports a hang-up for
+ * as long as it lasts. `readable` remembers the edge until a read says EAGAIN.
+ *
+ * A pty's peer announces itself by typing, or is noticed when there is output: the opening of the
+ * slave side wakes nobody, and asking regularly would cost wakeups.
+ */
+#include "ui/chardev_int.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "hw/core/log.h"
+
+#define GATHER_NS   (1 * NS_PER_MS)
+#define GATHER_MAX  1024 /* bytes that go out without waiting for more */
+#define STALL_NS    (2 * NS_PER_S)
+#define PROBE_NS    (10 * NS_PER_MS) /* a pty without a peer is asked about one this often */
+#define RETRY_NS    (1 * NS_PER_S)
+#define READ_CHUNK  4096
+#define READ_CHUNKS 16 /* of one event: a flood leaves the others their turn */
+
+#define IN_EVENTS (EPOLLIN | EPOLLRDHUP | EPOLLET)
+
+static void in_event(void *opaque, uint32_t events);
+static void out_event(void *opaque, uint32_t events);
+static void listener_event(void *opaque, uint32_t events);
+
+static bool is_socket(const struct chardev *c)
+{
+    return c->kind == CHARDEV_UNIX || c->kind == CHARDEV_TCP;
+}
+
+static void tell_room(struct chardev *c)
+{
+    if (!c->wants_room)
+        return;
+    c->wants_room = false;
+    if (c->user && c->user->writable)
+        c->user->writable(c->user_opaque);
+}
+
+static void set_connected(struct chardev *c, bool connected)
+{
+    if (c->connected == connected)
+        return;
+    c->connected = connected;
+    if (c->user && c->user->event)
+        c->user->event(c->user_opaque, connected);
+}
+
+/* Waits (or no longer waits) for room in out_fd. */
+static void watch_out(struct chardev *c, bool wait)
+{
+    c->blocked = wait;
+    if (!wait) {
+        timer_disarm(&c->stall_timer);
+        c->stalled = false;
+    }
+    if (c->out_fd == c->in_fd)
+        loop_watch_events(c->loop, &c->in, IN_EVENTS | (wait ? EPOLLOUT : 0));
+    else if (!wait)
+        loop_unwatch(c->loop, &c->out);
+    else if (!c->out.watched &&
+             !loop_watch(c->loop, &c->out, c->out_fd, EPOLLOUT, out_event, c, NULL))
+        c->stalled = true; /* cannot be watched, yet is full: there is nothing to wait for */
+}
+
+static void forget_output(struct chardev *c)
+{
+    c->out_len = 0;
+    timer_disarm(&c->flush_timer);
+    watch_out(c, false);
+}
+
+/* The other end is gone. */
+static void peer_left(struct chardev *c)
+{
+    c->readable = false;
+    if (is_socket(c)) {
+        c->out_len = 0;
+        timer_disarm(&c->flush_timer);
+        timer_disarm(&c->stall_timer);
+        c->blocked = c->stalled = false;
+        loop_unwatch(c->loop, &c->in);
+        if (c->in_fd >= 0)
+            close(c->in_fd);
+        c->in_fd = c->out_fd = -1;
+        set_connected(c, false);
+        if (c->listen_fd >= 0)
+            loop_watch_events(c->loop, &c->listener, EPOLLIN);
+        tell_room(c);
+    } else if (c->kind == CHARDEV_PTY) {
+        forget_output(c);
+        set_connected(c, false);
+        tell_room(c);
+    } else { /* stdin's end says nothing about stdout */
+        loop_unwatch(c->loop, &c->in);
+    }
+}
+
+static void complain(struct chardev *c, const char *why)
+{
+    if (!c->complained)
+        log_warn("%s: output is being lost: %s", c->label, why);
+    c->complained = true;
+}
+
+/* Is there anybody at a pty's slave side? */
+static bool pty_has_peer(struct chardev *c)
+{
+    struct pollfd p = {.fd = c->out_fd, .events = POLLOUT};
+    return poll(&p, 1, 0) >= 0 && !(p.revents & POLLHUP);
+}
+
+/* As write(2); what a regular file's limit forbids counts as written. */
+static ssize_t write_out(struct chardev *c, const uint8_t *buf, size_t len)
+{
+    ssize_t n;
+    if (is_socket(c))
+        return send(c->out_fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (!c->limit)
+        return write(c->out_fd, buf, len);
+    if (c->written >= c->limit) {
+        complain(c, "the file has reached XEN_QEMU_CONSOLE_LIMIT");
+        return (ssize_t)len;
+    }
+    n = write(c->out_fd, buf, len < c->limit - c->written ? len : c->limit - c->written);
+    if (n > 0)
+        c->written += (uint64_t)n;
+    return n;
+}
+
+static void flush(struct chardev *c)
+{
+    size_t done = 0;
+    timer_disarm(&c->flush_timer);
+    if (c->kind == CHARDEV_PTY && !c->connected && c->out_len) {
+        c->last_write = clock_now(loop_clock(c->loop));
+        if (!pty_has_peer(c)) {
+            c->out_len = 0;
+            return;
+        }
+        set_connected(c, true);
+    }
+    while (done < c->out_len) {
+        ssize_t n = write_out(c, c->out_buf + done, c->out_len - done);
+        if (n >= 0) {
+            done += (size_t)n;
+            if (n == 0)
+                break;
+        } else if (errno == EAGAIN) {
+            break;
+        } else if (errno != EINTR) {
+            if (is_socket(c) || c->kind == CHARDEV_PTY) {
+                peer_left(c);
+                return;
+            }
+            complain(c, strerror(errno));
+            done = c->out_len;
+        }
+    }
+    memmove(c->out_buf, c->out_buf + done, c->out_len - done);
+    c->out_len -= done;
+    c->last_write = clock_now(loop_clock(c->loop));
+    if (c->out_len == 0) {
+        if (c->blocked)
+            watch_out(c, false);
+        tell_room(c);
+    } else if (!c->blocked || done) {
+        if (done)
+            c->stalled = false;
+        watch_out(c, true);
+        timer_arm_in(&c->stall_timer, STALL_NS);
+    }
+}
+
+static void flush_timer_fired(void *opaque)
+{
+    flush(opaque);
+}
+
+static void stall_timer_fired(void *opaque)
+{
+    struct chardev *c = opaque;
+    c->stalled = true;
+    tell_room(c);
+}
+
+size_t chardev_write(struct chardev *c, const uint8_t *buf, size_t len)
+{
+    uint64_t pause;
+    size_t taken = 0;
+    if (c->out_fd < 0 || c->stalled)
+        return len;
+    pause = clock_now(loop_clock(c->loop)) - c->last_write;
+    if (c->kind == CHARDEV_PTY && !c->connected && pause < PROBE_NS)
+        return len;
+    while (taken < len) {
+        size_t part = sizeof(c->out_buf) - c->out_len;
+        if (!part) {
+            if (!c->blocked)
+                flush(c);
+            if (c->out_fd < 0 || c->stalled)
+                return len;
+            if (c->out_len == sizeof(c->out_buf)) {
+                c->wants_room = true;
+                return taken;
+            }
+            continue;
+        }
+        if (part > len - taken)
+            part = len - taken;
+        memcpy(c->out_buf + c->out_len, buf + taken, part);
+        c->out_len += part;
+        taken += part;
+    }
+    if (c->blocked || !c->out_len)
+        return taken;
+    if (c->out_len >= GATHER_MAX || clock_now(loop_clock(c->loop)) - c->last_write >= GATHER_NS)
+        flush(c);
+    else if (!timer_armed(&c->flush_timer))
+        timer_arm(&c->flush_timer, c->last_write + GATHER_NS);
+    return taken;
+}
+
+static void pump(struct chardev *c)
+{
+    uint8_t buf[READ_CHUNK];
+    unsigned chunks = READ_CHUNKS;
+    if (c->pumping) /* the user took some from within receive() */
+        return;
+    c->pumping = true;
+    while (c->readable && c->user) {
+        size_t room = c->user->room(c->user_opaque);
+        ssize_t n;
+        if (!room)
+            break;
+        if (!chunks--) {
+            loop_defer(c->loop, &c->pump_later);
+            break;
+        }
+        n = read(c->in_fd, buf, room < sizeof(buf) ? room : sizeof(buf));
+        if (n > 0) {
+            set_connected(c, true);
+            c->user->receive(c->user_opaque, buf, (size_t)n);
+        } else if (n < 0 && errno == EAGAIN) {
+            c->readable = false;
+        } else if (n == 0 || errno != EINTR) {
+            peer_left(c);
+        }
+    }
+    c->pumping = false;
+}
+
+static void pump_later(void *opaque)
+{
+    pump(opaque);
+}
+
+static void in_event(void *opaque, uint32_t events)
+{
+    struct chardev *c = opaque;
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) {
+        c->readable = true;
+        pump(c);
+    }
+    /* A pty has no end of file to read; bytes that are left come later, if they are wanted. */
+    if (c->kind == CHARDEV_PTY && (events & EPOLLHUP) && c->connected) {
+        bool readable = c->readable;
+        peer_left(c);
+        c->readable = readable;
+    } else if ((events & EPOLLOUT) && c->out_fd >= 0 && c->blocked) {
+        flush(c);
+    }
+}
+
+static void out_event(void *opaque, uint32_t events)
+{
+    (void)events;
+    flush(opaque);
+}
+
+static bool watch_in(struct chardev *c, struct err *err)
+{
+    c->readable = true;
+    return loop_watch(c->loop, &c->in, c->in_fd, IN_EVENTS, in_event, c, err);
+}
+
+static void listener_event(void *opaque, uint32_t events)
+{
+    struct chardev *c = opaque;
+    (void)events;
+    if (!chardev_accept(c)) {
+        if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR)
+            return;
+        complain(c, strerror(errno));
+        loop_watch_events(c->loop, &c->listener, 0);
+        timer_arm_in(&c->retry_timer, RETRY_NS);
+        return;
+    }
+    loop_watch_events(c->loop, &c->listener, 0); /* one peer at a time; the next one waits */
+    if (!watch_in(c, NULL)) {
+        peer_left(c);
+        return;
+    }
+    set_connected(c, true);
+    pump(c);
+}
+
+static void retry_timer_fired(void *opaque)
+{
+    struct chardev *c = opaque;
+    if (c->in_fd < 0)
+        loop_watch_events(c->loop, &c->listener, EPOLLIN);
+}
+
+struct chardev *chardev_open(struct loop *loop, const char *label,
+                             const struct chardev_config *config, struct err *err)
+{
+    struct chardev *c = calloc(1, sizeof(*c));
+    bool ok;
+    if (!c) {
+        err_set(err, "%s: out of memory", label);
+        return NULL;
+    }
+    c->loop = loop;
+    c->kind = config->kind;
+    c->in_fd = c->out_fd = c->listen_fd = -1;
+    c->label = strdup(label);
+    timer_init(&c->flush_timer, loop_clock(loop), flush_timer_fired, c);
+    timer_init(&c->stall_timer, loop_clock(loop), stall_timer_fired, c);
+    timer_init(&c->retry_timer, loop_clock(loop), retry_timer_fired, c);
+    deferred_init(&c->pump_later, pump_later, c);
+    ok = c->label && chardev_open_backend(c, config, err);
+    if (ok && c->in_fd >= 0 && !watch_in(c, err)) {
+        ok = c->kind == CHARDEV_STDIO; /* a file or /dev/null as stdin: there is no input */
+        c->readable = false;
+    }
+    if (ok && c->listen_fd >= 0) {
+        ok = loop_watch(loop, &c->listener, c->listen_fd, EPOLLIN, listener_event, c, err);
+        if (ok && c->in_fd >= 0)
+            loop_watch_events(loop, &c->listener, 0);
+    }
+    if (!ok) {
+        chardev_close(c);
+        return NULL;
+    }
+    return c;
+}
+
+void chardev_close(struct chardev *c)
+{
+    if (!c)
+        return;
+    c->user = NULL;
+    if (c->out_fd >= 0 && c->out_len)
+        flush(c);
+    loop_undefer(c->loop, &c->pump_later);
+    loop_unwatch(c->loop, &c->in);
+    loop_unwatch(c->loop, &c->out);
+    loop_unwatch(c->loop, &c->listener);
+    timer_destroy(&c->flush_timer);
+    timer_destroy(&c->stall_timer);
+    timer_destroy(&c->retry_timer);
+    chardev_close_backend(c);
+    free(c->label);
+    free(c->filename);
+    free(c);
+}
+
+void chardev_set_user(struct chardev *c, const struct chardev_user *user, void *opaque)
+{
+    c->user = user;
+    c->user_opaque = opaque;
+    c->wants_room = false;
+    if (user && c->readable)
+        loop_defer(c->loop, &c->pump_later);
+}
+
+void chardev_accept_input(struct chardev *c)
+{
+    if (c->readable)
+        pump(c);
+}
+
+const char *chardev_label(const struct chardev *c)
+{
+    return c->label;
+}
+
+const char *chardev_filename(const struct chardev *c)
+{
+    return c->filename;
+}
+
+bool chardev_connected(const struct chardev *c)
+{
+    return c->connected;
+}

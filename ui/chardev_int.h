@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* chardev_int: what the stream (chardev.c) and the ways to open one (chardev_open.c) share. */
+#ifndef UI_CHARDEV_INT_H
+#define UI_CHARDEV_INT_H
+
+#include "hw/core/clock.h"
+#include "hw/core/loop.h"
+#include "ui/chardev.h"
+
+#define CHARDEV_OUT_SIZE 4096
+
+struct chardev {
+    struct loop *loop;
+    enum chardev_kind kind;
+    char *label, *filename;
+    const struct chardev_user *user;
+    void *user_opaque;
+
+    int in_fd, out_fd; /* the same for pty and sockets; -1: none */
+    int listen_fd;
+    struct loop_source in, out, listener; /* out: only while out_fd differs and is full */
+    bool nodelay;
+
+    bool connected;
+    bool readable; /* in_fd may have bytes: it is watched edge-triggered */
+    bool pumping;
+    struct deferred pump_later;
+
+    uint8_t out_buf[CHARDEV_OUT_SIZE];
+    size_t out_len;
+    uint64_t last_write;      /* when out_fd was last written */
+    struct timer flush_timer; /* runs while out_buf waits for company */
+    struct timer stall_timer; /* runs while the peer does not take what is there */
+    struct timer retry_timer; /* runs while accepting failed for want of descriptors */
+    bool blocked;             /* out_fd is full */
+    bool stalled;             /* for so long that bytes are now lost */
+    bool wants_room;          /* the user was told "less than len" */
+
+    uint64_t limit, written; /* of a regular file; limit 0: none */
+    bool complained;         /* one line per chardev about lost output */
+
+    struct termios *terminal; /* of stdin, to be restored */
+};
+
+/* Opens what config names and fills in descriptors, filename and connected. False with *err set;
+ * what was opened is then closed by chardev_close. */
+bool chardev_open_backend(struct chardev *c, const struct chardev_config *config, struct err *err);
+
+/* Undoes what opening did to the outside (terminal settings) and closes all descriptors. */
+void chardev_close_backend(struct chardev *c);
+
+/* Accepts one connection from listen_fd: in_fd and out_fd are then set. False with errno set. */
+bool chardev_accept(struct chardev *c);
+
+#endif
