@@ -134,6 +134,7 @@ def stage_system(stage):
     put_modules(tree, stage.root)
     stage.write("/etc/profile", f"export PATH=/usr/lib/xen-{tree.version}/bin:/usr/bin:/usr/sbin:/bin:/sbin\n"
                                 "export HOME=/root\nexport ENV=/etc/profile\n")
+    stage.write("/etc/xen/xl.conf", "")
     stage.write("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
     stage.write("/etc/group", "root:x:0:\nnogroup:x:65534:\n")
 

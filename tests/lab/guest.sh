@@ -22,7 +22,7 @@ ata_mode() {
 }
 
 disks() {
-	for dev in /sys/block/sd* /sys/block/sr*; do
+	for dev in /sys/block/s[dr]?; do
 		echo "DISK ${dev##*/} $(cat "$dev/size") $(cat "$dev/device/model")"
 	done
 }

@@ -47,9 +47,8 @@ def cmd_boot(args):
         guests.report_boot(guest)
         user, system = guest.stat()
         say(f"device model so far: {user:.1f} s user, {system:.1f} s system")
-        guest.command("disks")
+        print(guest.command("disks"))
         if args.keep:
-            leave(outer)
             return 0
         guest.tell("poweroff -f")
         guest.wait_gone()
@@ -58,7 +57,9 @@ def cmd_boot(args):
     finally:
         if guest:
             show_log(guest)
-        if not args.keep:
+        if args.keep:
+            leave(outer)
+        else:
             outer.off()
 
 
