@@ -1,0 +1,695 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ata: the ATA command set of disks, and what packet devices share of it (see ata.h). */
+#include "hw/pc/ata.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "hw/pc/atapi.h"
+
+#define MULTIPLE_MAX    16
+#define CHUNK_SECTORS   (IDE_BUFFER / IDE_SECTOR)
+#define TRIM_BLOCKS     8u /* most 512-byte blocks of ranges in one DATA SET MANAGEMENT */
+#define LBA28_SECTORS   UINT64_C(0x0FFFFFFF)
+#define CHS_SECTORS     UINT64_C(16514064) /* 6.2.1: 16383 cylinders, 16 heads, 63 sectors */
+#define DEFAULT_MODE    0x45               /* Ultra DMA 5: see docs/devices/ide.md */
+#define SIGNATURE_DISK  0x0000
+#define SIGNATURE_ATAPI 0xEB14
+
+/* What a command needs and how it moves data. */
+enum {
+    F_DISK = 1 << 0,     /* disks have it */
+    F_PACKET = 1 << 1,   /* packet devices have it */
+    F_EXT = 1 << 2,      /* 48-bit address, 16-bit count */
+    F_WRITE = 1 << 3,    /* from the host */
+    F_MULTIPLE = 1 << 4, /* DRQ blocks of the SET MULTIPLE MODE size */
+    F_FUA = 1 << 5,      /* on the medium before it ends */
+};
+
+struct ata_command {
+    void (*run)(struct ide_channel *ch, struct ide_drive *d, unsigned flags);
+    unsigned flags;
+};
+
+static void abort_command(struct ide_channel *ch)
+{
+    ide_fail(ch, IDE_ERROR_ABRT);
+}
+
+void ata_signature(struct ide_drive *d)
+{
+    uint16_t who = d->kind == IDE_CDROM ? SIGNATURE_ATAPI : SIGNATURE_DISK;
+
+    d->count[0] = d->count[1] = 1;
+    d->lba_low[0] = d->lba_low[1] = 1;
+    d->lba_mid[0] = d->lba_mid[1] = (uint8_t)who;
+    d->lba_high[0] = d->lba_high[1] = (uint8_t)(who >> 8);
+    d->device = 0xA0;
+    d->error = 1; /* diagnostic code: no error, device 1 passed or absent */
+    /* A packet device shows DRDY only after its first command (9.12). */
+    d->status = d->kind == IDE_DISK ? IDE_DRDY | IDE_DSC : 0;
+}
+
+void ata_defaults(struct ide_drive *d)
+{
+    d->multiple = d->kind == IDE_DISK ? MULTIPLE_MAX : 0;
+    d->transfer_mode = DEFAULT_MODE;
+    d->write_cache = true;
+    d->read_ahead = true;
+    d->revert = false;
+}
+
+void ata_diagnose(struct ide_channel *ch)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        ata_signature(&ch->drive[i]);
+    }
+    ch->selected = 0;
+    ch->drive[0].interrupt = true;
+}
+
+/* --- Addresses --- */
+
+static uint32_t current_cylinders(const struct ide_drive *d)
+{
+    uint32_t per_cylinder = (uint32_t)d->cur_heads * d->cur_sectors;
+    uint64_t total = ide_sectors(d);
+
+    if (!per_cylinder) {
+        return 0;
+    }
+    if (d->cur_heads == d->heads && d->cur_sectors == d->sectors) {
+        return d->cylinders;
+    }
+    total = (total < CHS_SECTORS ? total : CHS_SECTORS) / per_cylinder;
+    return (uint32_t)(total < 0xFFFF ? total : 0xFFFF);
+}
+
+/* The address in the task file; false: a CHS address that the present translation has not got. */
+static bool get_address(const struct ide_drive *d, bool ext, uint64_t *lba)
+{
+    uint32_t low = d->lba_low[0] | (uint32_t)d->lba_mid[0] << 8 | (uint32_t)d->lba_high[0] << 16;
+
+    if (ext) {
+        uint32_t high =
+            d->lba_low[1] | (uint32_t)d->lba_mid[1] << 8 | (uint32_t)d->lba_high[1] << 16;
+        *lba = low | (uint64_t)high << 24;
+        return true;
+    }
+    if (d->device & IDE_DEVICE_LBA) {
+        *lba = low | (uint32_t)(d->device & 0xF) << 24;
+        return true;
+    }
+    uint32_t cylinder = low >> 8, head = d->device & 0xF, sector = low & 0xFF;
+    if (!sector || sector > d->cur_sectors || head >= d->cur_heads ||
+        cylinder >= current_cylinders(d)) {
+        return false;
+    }
+    *lba = ((uint64_t)cylinder * d->cur_heads + head) * d->cur_sectors + sector - 1;
+    return true;
+}
+
+static void put_address(struct ide_drive *d, bool ext, uint64_t lba)
+{
+    if (!ext && !(d->device & IDE_DEVICE_LBA)) {
+        uint32_t per_cylinder = (uint32_t)d->cur_heads * d->cur_sectors;
+        if (!per_cylinder) {
+            return;
+        }
+        uint32_t rest = (uint32_t)(lba % per_cylinder);
+        uint32_t cylinder = (uint32_t)(lba / per_cylinder);
+        d->lba_low[0] = (uint8_t)(rest % d->cur_sectors + 1);
+        d->lba_mid[0] = (uint8_t)cylinder;
+        d->lba_high[0] = (uint8_t)(cylinder >> 8);
+        d->device = (uint8_t)((d->device & 0xF0) | (rest / d->cur_sectors & 0xF));
+        return;
+    }
+    d->lba_low[0] = (uint8_t)lba;
+    d->lba_mid[0] = (uint8_t)(lba >> 8);
+    d->lba_high[0] = (uint8_t)(lba >> 16);
+    if (ext) {
+        d->lba_low[1] = (uint8_t)(lba >> 24);
+        d->lba_mid[1] = (uint8_t)(lba >> 32);
+        d->lba_high[1] = (uint8_t)(lba >> 40);
+    } else {
+        d->device = (uint8_t)((d->device & 0xF0) | (lba >> 24 & 0xF));
+    }
+}
+
+static void put_count(struct ide_drive *d, uint32_t count)
+{
+    d->count[0] = (uint8_t)count;
+    d->count[1] = (uint8_t)(count >> 8);
+}
+
+void ata_result(struct ide_channel *ch)
+{
+    put_address(ide_drive(ch), ch->lba48, ch->lba - 1);
+    put_count(ide_drive(ch), 0);
+}
+
+void ata_medium_error(struct ide_channel *ch, int error)
+{
+    struct ide_drive *d = ide_drive(ch);
+    uint8_t bits = IDE_ERROR_ABRT;
+
+    if (ch->use == IDE_USE_SECTORS || ch->use == IDE_USE_VERIFY) {
+        put_address(d, ch->lba48, ch->lba);
+        put_count(d, ch->left);
+    }
+    if (error == EINVAL) {
+        bits = IDE_ERROR_IDNF; /* the image has become shorter */
+    } else if (!ch->writing && ch->phase != IDE_FLUSH) {
+        bits = IDE_ERROR_UNC;
+    }
+    ide_fail(ch, bits);
+}
+
+/*
+ * Takes address and count of a sector command into the channel. All of the range is checked before
+ * any of it moves; past the end: IDNF with the first address that the disk has not got.
+ */
+static bool take_range(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    bool ext = flags & F_EXT;
+    uint64_t total = ide_sectors(d), lba;
+    uint32_t count = d->count[0];
+
+    if (ext) {
+        count |= (uint32_t)d->count[1] << 8;
+    }
+    if (!count) {
+        count = ext ? 65536 : 256;
+    }
+    if (!get_address(d, ext, &lba) || lba >= total) {
+        ide_fail(ch, IDE_ERROR_IDNF);
+        return false;
+    }
+    if (count > total - lba) {
+        put_address(d, ext, total);
+        ide_fail(ch, IDE_ERROR_IDNF);
+        return false;
+    }
+    ch->lba = lba;
+    ch->left = count;
+    ch->lba48 = ext;
+    d->power = IDE_POWER_ACTIVE;
+    return true;
+}
+
+/* --- Sectors --- */
+
+static bool take_write(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    if (block_read_only(d->block)) {
+        abort_command(ch);
+        return false;
+    }
+    ch->writing = true;
+    ch->flush_after = d->flush_matters && ((flags & F_FUA) || !d->write_cache);
+    return true;
+}
+
+static void pio_sectors(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    if ((flags & F_MULTIPLE) && !d->multiple) {
+        abort_command(ch);
+        return;
+    }
+    if (((flags & F_WRITE) && !take_write(ch, d, flags)) || !take_range(ch, d, flags)) {
+        return;
+    }
+    ch->use = IDE_USE_SECTORS;
+    ch->drq_size = IDE_SECTOR * (flags & F_MULTIPLE ? d->multiple : 1u);
+    if (flags & F_WRITE) {
+        /* The first DRQ block is asked for without an interrupt (9.6). */
+        uint32_t sectors = ch->left < CHUNK_SECTORS ? ch->left : CHUNK_SECTORS;
+        ide_data_out(ch, sectors * IDE_SECTOR, false);
+    } else {
+        ide_enter(ch, IDE_READ);
+    }
+}
+
+static void dma_sectors(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    if (((flags & F_WRITE) && !take_write(ch, d, flags)) || !take_range(ch, d, flags)) {
+        return;
+    }
+    ch->use = IDE_USE_SECTORS;
+    ch->use_dma = true;
+    ide_enter(ch, IDE_DMA);
+}
+
+static void verify(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    if (take_range(ch, d, flags)) {
+        ch->use = IDE_USE_VERIFY;
+        ide_enter(ch, IDE_READ);
+    }
+}
+
+void ata_sectors_done(struct ide_channel *ch)
+{
+    ata_result(ch);
+    if (ch->flush_after) {
+        ide_enter(ch, IDE_FLUSH);
+    } else {
+        ide_finish(ch);
+    }
+}
+
+static void seek(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    uint64_t lba;
+    (void)flags;
+    if (get_address(d, false, &lba) && lba < ide_sectors(d)) {
+        ide_finish(ch);
+    } else {
+        ide_fail(ch, IDE_ERROR_IDNF);
+    }
+}
+
+static void native_max(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    uint64_t last = ide_sectors(d) - 1;
+
+    if (!(flags & F_EXT) && last >= LBA28_SECTORS) {
+        last = LBA28_SECTORS - 1;
+    }
+    put_address(d, flags & F_EXT, last);
+    ide_finish(ch);
+}
+
+/* --- DATA SET MANAGEMENT (ATA8-ACS2 7.5): TRIM --- */
+
+static void trim(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    uint32_t blocks = d->count[0] | (uint32_t)d->count[1] << 8;
+    (void)flags;
+
+    if (!d->discard || d->feature[0] != 1 || !blocks || blocks > TRIM_BLOCKS ||
+        block_read_only(d->block)) {
+        abort_command(ch);
+        return;
+    }
+    ch->use = IDE_USE_TRIM;
+    ch->use_dma = ch->writing = true;
+    ch->pos = 0;
+    ch->length = blocks * IDE_SECTOR;
+    ide_enter(ch, IDE_DMA_BUFFER);
+}
+
+static uint64_t trim_entry(const struct ide_channel *ch, uint32_t pos)
+{
+    uint64_t entry = 0;
+    for (unsigned i = 0; i < 8; i++) {
+        entry |= (uint64_t)ch->buffer[pos + i] << 8 * i;
+    }
+    return entry;
+}
+
+#define ENTRY_LBA(e)   ((e) & ((UINT64_C(1) << 48) - 1))
+#define ENTRY_COUNT(e) ((uint32_t)((e) >> 48))
+
+void ata_buffer_done(struct ide_channel *ch)
+{
+    uint64_t total = ide_sectors(ide_drive(ch));
+
+    for (uint32_t pos = 0; pos < ch->length; pos += 8) {
+        uint64_t e = trim_entry(ch, pos);
+        if (ENTRY_COUNT(e) && (ENTRY_LBA(e) >= total || ENTRY_COUNT(e) > total - ENTRY_LBA(e))) {
+            ide_fail(ch, IDE_ERROR_ABRT | IDE_ERROR_IDNF);
+            return;
+        }
+    }
+    ch->pos = 0;
+    ide_enter(ch, IDE_DISCARD);
+}
+
+bool ata_next_range(struct ide_channel *ch, uint64_t *lba, uint32_t *count)
+{
+    while (ch->pos < ch->length) {
+        uint64_t e = trim_entry(ch, ch->pos);
+        ch->pos += 8;
+        if (ENTRY_COUNT(e)) {
+            *lba = ENTRY_LBA(e);
+            *count = ENTRY_COUNT(e);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- Settings, power, cache --- */
+
+static void set_parameters(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    (void)flags;
+    if (!d->count[0]) {
+        abort_command(ch);
+        return;
+    }
+    d->cur_heads = (uint8_t)((d->device & 0xF) + 1);
+    d->cur_sectors = d->count[0];
+    ide_finish(ch);
+}
+
+static void set_multiple(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    uint8_t n = d->count[0];
+    (void)flags;
+
+    if (n > MULTIPLE_MAX || (n & (n - 1))) {
+        abort_command(ch);
+        return;
+    }
+    d->multiple = n;
+    ide_finish(ch);
+}
+
+static bool set_transfer_mode(struct ide_drive *d, uint8_t mode)
+{
+    unsigned n = mode & 7;
+
+    switch (mode >> 3) {
+    case 0: /* PIO default, with or without IORDY */
+        return n < 2;
+    case 1: /* PIO flow control: modes 0-4 */
+        return n < 5;
+    case 2: /* single word DMA 0-2 */
+    case 4: /* multiword DMA 0-2 */
+        if (n > 2) {
+            return false;
+        }
+        break;
+    case 8: /* Ultra DMA 0-5 */
+        if (n > 5) {
+            return false;
+        }
+        break;
+    default:
+        return false;
+    }
+    d->transfer_mode = mode;
+    return true;
+}
+
+static void set_features(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    bool disk = d->kind == IDE_DISK;
+    bool ok = true;
+    (void)flags;
+
+    switch (d->feature[0]) {
+    case 0x02: /* write cache on: there must be one */
+        ok = disk && d->flush_matters;
+        d->write_cache |= ok;
+        break;
+    case 0x82: /* write cache off: what is in it goes to the medium first */
+        ok = disk;
+        if (ok && d->write_cache) {
+            d->write_cache = false;
+            ide_enter(ch, IDE_FLUSH);
+            return;
+        }
+        break;
+    case 0x03:
+        ok = set_transfer_mode(d, d->count[0]);
+        break;
+    case 0x55: /* read look-ahead off, on */
+        d->read_ahead = false;
+        break;
+    case 0xAA:
+        d->read_ahead = true;
+        break;
+    case 0x66: /* software reset: keeps the settings, restores the defaults */
+        d->revert = false;
+        break;
+    case 0xCC:
+        d->revert = true;
+        break;
+    default:
+        ok = false;
+        break;
+    }
+    if (ok) {
+        ide_finish(ch);
+    } else {
+        abort_command(ch);
+    }
+}
+
+static void flush(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    (void)d;
+    (void)flags;
+    ide_enter(ch, IDE_FLUSH);
+}
+
+static void succeed(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    (void)d;
+    (void)flags;
+    ide_finish(ch);
+}
+
+static void idle(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    (void)flags;
+    d->power = IDE_POWER_ACTIVE;
+    ide_finish(ch);
+}
+
+static void spin_down(struct ide_channel *ch, struct ide_drive *d, enum ide_power power)
+{
+    d->power = (uint8_t)power;
+    if (d->kind == IDE_DISK) {
+        ide_enter(ch, IDE_FLUSH);
+    } else {
+        ide_finish(ch);
+    }
+}
+
+static void standby(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    (void)flags;
+    spin_down(ch, d, IDE_POWER_STANDBY);
+}
+
+/* STANDBY with a timer enters it at once too (8.48); the timer itself never runs out. */
+static void sleep_mode(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    (void)flags;
+    spin_down(ch, d, IDE_POWER_SLEEP);
+}
+
+static void check_power(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    (void)flags;
+    d->count[0] = d->power == IDE_POWER_ACTIVE ? 0xFF : 0x00;
+    ide_finish(ch);
+}
+
+/* --- IDENTIFY --- */
+
+void ata_identify_word(uint8_t *data, unsigned word, uint16_t value)
+{
+    data[2 * word] = (uint8_t)value;
+    data[2 * word + 1] = (uint8_t)(value >> 8);
+}
+
+static void identify_long(uint8_t *data, unsigned word, uint32_t value)
+{
+    ata_identify_word(data, word, (uint16_t)value);
+    ata_identify_word(data, word + 1, (uint16_t)(value >> 16));
+}
+
+void ata_identify_string(uint8_t *data, unsigned word, const char *s, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        data[2 * word + (i ^ 1)] = (uint8_t)s[i];
+    }
+}
+
+static uint16_t mode_word(const struct ide_drive *d, uint8_t group, uint16_t supported)
+{
+    return (uint16_t)(supported |
+                      ((d->transfer_mode & 0xF8) == group ? 0x100u << (d->transfer_mode & 7) : 0));
+}
+
+void ata_identify_common(const struct ide_drive *d, uint8_t *data)
+{
+    ata_identify_string(data, 10, d->serial, sizeof(d->serial));
+    ata_identify_word(data, 20, 3);   /* dual-ported buffer with read cache */
+    ata_identify_word(data, 21, 512); /* of 512 sectors */
+    ata_identify_string(data, 23, d->firmware, sizeof(d->firmware));
+    ata_identify_string(data, 27, d->model, sizeof(d->model));
+    ata_identify_word(data, 48, 1);      /* 32-bit data port accesses (ATA-1) */
+    ata_identify_word(data, 49, 0x0F00); /* DMA, LBA, IORDY that can be disabled */
+    ata_identify_word(data, 51, 0x0200); /* PIO mode 2 at least */
+    ata_identify_word(data, 52, 0x0200);
+    ata_identify_word(data, 53, 7); /* words 54-58, 64-70, 88 are valid */
+    ata_identify_word(data, 62, mode_word(d, 0x10, 7));
+    ata_identify_word(data, 63, mode_word(d, 0x20, 7));
+    ata_identify_word(data, 64, 3); /* PIO modes 3 and 4 */
+    for (unsigned word = 65; word <= 68; word++) {
+        ata_identify_word(data, word, 120); /* cycle times, ns */
+    }
+    ata_identify_word(data, 80, 0x00F0); /* ATA/ATAPI-4 to -7 */
+    ata_identify_word(data, 88, mode_word(d, 0x40, 0x3F));
+    if (d->wwn) {
+        for (unsigned i = 0; i < 4; i++) {
+            ata_identify_word(data, 108 + i, (uint16_t)(d->wwn >> (48 - 16 * i)));
+        }
+    }
+
+    uint8_t sum = data[510] = 0xA5; /* integrity word: all 512 bytes add up to 0 */
+    for (unsigned i = 0; i < 510; i++) {
+        sum = (uint8_t)(sum + data[i]);
+    }
+    data[511] = (uint8_t)-sum;
+}
+
+static void identify_disk(const struct ide_channel *ch, const struct ide_drive *d, uint8_t *data)
+{
+    uint64_t total = ide_sectors(d);
+    uint32_t cylinders = current_cylinders(d);
+    uint16_t extended = (uint16_t)(0x4000 | (d->wwn ? 0x0100 : 0) | 0x0040); /* WRITE … FUA EXT */
+    uint16_t features = 0x4008; /* NOP, power management */
+    uint16_t cache = d->flush_matters ? 0x0020 : 0;
+    bool slave = d == &ch->drive[1];
+
+    ata_identify_word(data, 0, 0x0040); /* fixed device */
+    ata_identify_word(data, 1, d->cylinders);
+    ata_identify_word(data, 2, 0xC837); /* complete without a spin-up command */
+    ata_identify_word(data, 3, d->heads);
+    ata_identify_word(data, 4, (uint16_t)(IDE_SECTOR * d->sectors));
+    ata_identify_word(data, 5, IDE_SECTOR);
+    ata_identify_word(data, 6, d->sectors);
+    ata_identify_word(data, 22, 4);
+    ata_identify_word(data, 47, 0x8000 | MULTIPLE_MAX);
+    ata_identify_word(data, 50, 0x4000);
+    ata_identify_word(data, 54, (uint16_t)cylinders);
+    ata_identify_word(data, 55, d->cur_heads);
+    ata_identify_word(data, 56, d->cur_sectors);
+    identify_long(data, 57, cylinders * d->cur_heads * d->cur_sectors);
+    ata_identify_word(data, 59, d->multiple ? 0x0100 | d->multiple : 0);
+    identify_long(data, 60, (uint32_t)(total < LBA28_SECTORS ? total : LBA28_SECTORS));
+    ata_identify_word(data, 82, features | 0x0040 | cache); /* look-ahead, write cache */
+    ata_identify_word(data, 83, 0x7400);                    /* FLUSH CACHE (EXT), 48 bits */
+    ata_identify_word(data, 84, extended);
+    ata_identify_word(
+        data, 85,
+        (uint16_t)(features | (d->read_ahead ? 0x0040 : 0) | (d->write_cache ? cache : 0)));
+    ata_identify_word(data, 86, 0x3400);
+    ata_identify_word(data, 87, extended);
+    /* Hardware reset result: 80-conductor cable, diagnostics passed, who is there. */
+    ata_identify_word(
+        data, 93, slave ? 0x6B00 : (uint16_t)(ch->drive[1].kind != IDE_ABSENT ? 0x603B : 0x604B));
+    identify_long(data, 100, (uint32_t)total);
+    identify_long(data, 102, (uint32_t)(total >> 32));
+    if (d->discard) {
+        ata_identify_word(data, 105, TRIM_BLOCKS);
+        ata_identify_word(data, 169, 1);
+    }
+    ata_identify_word(data, 106, 0x4000); /* 512-byte sectors, one in a physical sector */
+    ata_identify_common(d, data);
+}
+
+static void reply(struct ide_channel *ch)
+{
+    ch->use = IDE_USE_REPLY;
+    ide_data_in(ch, IDE_SECTOR, true);
+}
+
+static void identify(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    (void)flags;
+    memset(ch->buffer, 0, IDE_SECTOR);
+    identify_disk(ch, d, ch->buffer);
+    reply(ch);
+}
+
+static void identify_packet(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    (void)flags;
+    memset(ch->buffer, 0, IDE_SECTOR);
+    atapi_identify(d, ch->buffer);
+    reply(ch);
+}
+
+static void packet(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    (void)d;
+    (void)flags;
+    atapi_packet(ch);
+}
+
+#define ALL (F_DISK | F_PACKET)
+
+/* What is not here is aborted. Obsolete opcodes of ATA-1 to ATA-3 that old drivers send are. */
+static const struct ata_command commands[256] = {
+    [0x06] = {trim, F_DISK | F_EXT},
+    [0x10 ... 0x1F] = {succeed, F_DISK}, /* RECALIBRATE */
+    [0x20] = {pio_sectors, F_DISK},
+    [0x21] = {pio_sectors, F_DISK},
+    [0x24] = {pio_sectors, F_DISK | F_EXT},
+    [0x25] = {dma_sectors, F_DISK | F_EXT},
+    [0x27] = {native_max, F_DISK | F_EXT},
+    [0x29] = {pio_sectors, F_DISK | F_EXT | F_MULTIPLE},
+    [0x30] = {pio_sectors, F_DISK | F_WRITE},
+    [0x31] = {pio_sectors, F_DISK | F_WRITE},
+    [0x34] = {pio_sectors, F_DISK | F_WRITE | F_EXT},
+    [0x35] = {dma_sectors, F_DISK | F_WRITE | F_EXT},
+    [0x39] = {pio_sectors, F_DISK | F_WRITE | F_EXT | F_MULTIPLE},
+    [0x3C] = {pio_sectors, F_DISK | F_WRITE}, /* WRITE VERIFY */
+    [0x3D] = {dma_sectors, F_DISK | F_WRITE | F_EXT | F_FUA},
+    [0x40] = {verify, F_DISK},
+    [0x41] = {verify, F_DISK},
+    [0x42] = {verify, F_DISK | F_EXT},
+    [0x70 ... 0x7F] = {seek, F_DISK},
+    [0x91] = {set_parameters, F_DISK},
+    [0x94] = {standby, ALL}, /* 94-99: the power commands of ATA-1 */
+    [0x95] = {idle, ALL},
+    [0x96] = {standby, ALL},
+    [0x97] = {idle, ALL},
+    [0x98] = {check_power, ALL},
+    [0x99] = {sleep_mode, ALL},
+    [0xA0] = {packet, F_PACKET},
+    [0xA1] = {identify_packet, F_PACKET},
+    [0xC4] = {pio_sectors, F_DISK | F_MULTIPLE},
+    [0xC5] = {pio_sectors, F_DISK | F_WRITE | F_MULTIPLE},
+    [0xC6] = {set_multiple, F_DISK},
+    [0xC8] = {dma_sectors, F_DISK},
+    [0xC9] = {dma_sectors, F_DISK},
+    [0xCA] = {dma_sectors, F_DISK | F_WRITE},
+    [0xCB] = {dma_sectors, F_DISK | F_WRITE},
+    [0xCE] = {pio_sectors, F_DISK | F_WRITE | F_EXT | F_MULTIPLE | F_FUA},
+    [0xE0] = {standby, ALL},
+    [0xE1] = {idle, ALL},
+    [0xE2] = {standby, ALL},
+    [0xE3] = {idle, ALL},
+    [0xE5] = {check_power, ALL},
+    [0xE6] = {sleep_mode, ALL},
+    [0xE7] = {flush, F_DISK},
+    [0xEA] = {flush, F_DISK},
+    [0xEC] = {identify, F_DISK},
+    [0xEF] = {set_features, ALL},
+    [0xF8] = {native_max, F_DISK},
+};
+
+void ata_execute(struct ide_channel *ch, uint8_t opcode)
+{
+    struct ide_drive *d = ide_drive(ch);
+    const struct ata_command *c = &commands[opcode];
+
+    if (c->flags & (d->kind == IDE_DISK ? F_DISK : F_PACKET)) {
+        c->run(ch, d, c->flags);
+        return;
+    }
+    if (d->kind == IDE_CDROM && (opcode == 0xEC || opcode == 0x20)) {
+        /* 8.15.5, 8.34.5: a packet device says by its signature what it is. */
+        ata_signature(d);
+    }
+    abort_command(ch);
+}

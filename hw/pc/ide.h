@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * ide: one ATA channel with its two devices: task file registers, device selection, PIO transfers,
+ * bus-master transfers, interrupt. ATA/ATAPI-6 (T13/1410D revision 3b); what the commands mean is
+ * in ata.c and atapi.c.
+ *
+ * One command at a time runs on a channel. Its phase says what happens next, and all it needs for
+ * that is in the saved state: a command goes on from there after quiesce, and after a restore.
+ */
+#ifndef HW_PC_IDE_H
+#define HW_PC_IDE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "block/block.h"
+#include "hw/core/bus.h"
+#include "hw/core/clock.h"
+#include "hw/core/dma.h"
+#include "hw/core/irq.h"
+#include "hw/core/state.h"
+#include "hw/pc/bmdma.h"
+
+#define IDE_SECTOR 512u
+#define IDE_BUFFER (128u << 10) /* a whole LBA28 command's data */
+
+/* Status register (ATA/ATAPI-6, 7.15) */
+#define IDE_ERR  0x01
+#define IDE_DRQ  0x08
+#define IDE_DSC  0x10
+#define IDE_DRDY 0x40
+#define IDE_BSY  0x80
+
+/* Error register (7.9) */
+#define IDE_ERROR_ABRT 0x04
+#define IDE_ERROR_IDNF 0x10
+#define IDE_ERROR_UNC  0x40
+#define IDE_ERROR_ICRC 0x80
+
+/* Device register (7.7) */
+#define IDE_DEVICE_DEV 0x10
+#define IDE_DEVICE_LBA 0x40
+
+/* Device control register (7.8) */
+#define IDE_CONTROL_NIEN 0x02
+#define IDE_CONTROL_SRST 0x04
+#define IDE_CONTROL_HOB  0x80
+
+/* Interrupt reason of packet commands, in the sector count register (SFF-8020i, 5.4) */
+#define IDE_REASON_CD 0x01
+#define IDE_REASON_IO 0x02
+
+enum ide_kind { IDE_ABSENT, IDE_DISK, IDE_CDROM };
+
+/* What the channel is about to do for the command under way. */
+enum ide_phase {
+    IDE_IDLE,       /* no command */
+    IDE_DATA_IN,    /* DRQ: the host reads buffer[pos..drq_end) */
+    IDE_DATA_OUT,   /* DRQ: the host writes buffer[pos..drq_end) */
+    IDE_READ,       /* BSY: from the medium into the buffer */
+    IDE_WRITE,      /* BSY: buffer[pos..length) to the medium */
+    IDE_FLUSH,      /* BSY: the image's cache to the medium, then the command ends */
+    IDE_DISCARD,    /* BSY: the DATA SET MANAGEMENT entry at buffer[pos] */
+    IDE_DMA,        /* BSY: between medium and guest memory */
+    IDE_DMA_BUFFER, /* BSY: between buffer[pos..length) and guest memory */
+    IDE_PHASE_LAST = IDE_DMA_BUFFER,
+};
+
+/* What the data of the command under way are. */
+enum ide_use {
+    IDE_USE_NONE,
+    IDE_USE_REPLY,        /* a data block of an ATA command */
+    IDE_USE_SECTORS,      /* sectors of a disk */
+    IDE_USE_VERIFY,       /* sectors read and thrown away */
+    IDE_USE_TRIM,         /* DATA SET MANAGEMENT ranges */
+    IDE_USE_CDB,          /* the command packet */
+    IDE_USE_PACKET_REPLY, /* data a packet command returns */
+    IDE_USE_PACKET_PARAM, /* data a packet command takes */
+    IDE_USE_PACKET_READ,  /* sectors of a CD, 2048 bytes each */
+    IDE_USE_PACKET_RAW,   /* sectors of a CD with parts around the user data */
+    IDE_USE_LAST = IDE_USE_PACKET_RAW,
+};
+
+enum ide_power { IDE_POWER_ACTIVE, IDE_POWER_STANDBY, IDE_POWER_SLEEP };
+
+/* The packet device's part of a CD drive. */
+struct atapi {
+    uint8_t sense_key, asc, ascq;
+    uint8_t attention; /* unit attention conditions pending: enum in atapi.c */
+    uint8_t event;     /* media event to report */
+    bool locked;       /* PREVENT ALLOW MEDIUM REMOVAL */
+    bool tray_open;
+    uint8_t cdb[12];
+    uint16_t byte_limit; /* of the PACKET command under way */
+    uint8_t raw_parts;   /* of the READ CD under way: byte 9 of the CDB */
+    uint8_t recovery[2]; /* mode page 1: parameter and retry count */
+};
+
+struct ide_drive {
+    /* What it is. Only a medium and a disk's unplugging change it. */
+    enum ide_kind kind;
+    struct block *block; /* a disk always has one, a CD drive when it has a medium */
+    unsigned unit;       /* 0..3 in the machine */
+    char serial[20], model[40], firmware[8];
+    uint64_t wwn;
+    uint16_t cylinders; /* default translation */
+    uint8_t heads, sectors;
+    bool discard;
+    bool flush_matters;       /* the image has a write cache */
+    uint64_t next_error_line; /* when the next I/O error of this drive may be logged */
+
+    bool unplugged; /* taken out by the guest's PV drivers: stays so */
+
+    /* Registers; [0] is what was written last, [1] what was there before (48-bit commands) */
+    uint8_t feature[2], count[2], lba_low[2], lba_mid[2], lba_high[2];
+    uint8_t device;
+    uint8_t error;
+    uint8_t status; /* without BSY and DRQ, which follow from the channel's phase */
+    bool interrupt; /* interrupt pending */
+
+    /* Settings */
+    uint8_t multiple;      /* sectors per DRQ block of READ/WRITE MULTIPLE, 0: off */
+    uint8_t transfer_mode; /* as SET FEATURES has it: 0x10.., 0x20.., 0x40.. */
+    bool write_cache;
+    bool read_ahead;
+    bool revert;                    /* a software reset restores the defaults */
+    uint8_t cur_heads, cur_sectors; /* present translation */
+    uint8_t power;                  /* enum ide_power */
+
+    struct atapi atapi;
+};
+
+struct ide_channel {
+    struct ide_drive drive[2];
+    struct bmdma bm;
+    struct irq irq;
+    struct io_region command_region, control_region;
+    struct dma *dma;
+    struct clock *clock;
+    void (*tray_moved)(void *opaque, unsigned unit, bool open);
+    void *opaque;
+
+    uint8_t selected;
+    uint8_t control;
+    bool line; /* level of INTRQ */
+
+    /* The command under way */
+    uint8_t phase; /* enum ide_phase */
+    uint8_t use;   /* enum ide_use */
+    uint8_t opcode;
+    bool use_dma;                  /* its data go through the bus master */
+    bool writing;                  /* its data go to the device */
+    bool flush_after;              /* it ends with a flush */
+    bool lost;                     /* its medium has been taken away */
+    bool odd;                      /* the last byte of buffer[..length) is padding */
+    bool lba48;                    /* its addresses have 48 bits */
+    uint64_t lba;                  /* next sector on the medium, in units of 512 bytes */
+    uint32_t left;                 /* sectors still to move to or from the medium */
+    uint32_t piece;                /* most sectors in one request: halved to find a bad one */
+    uint32_t pos, drq_end, length; /* in the buffer */
+    uint32_t drq_size;             /* bytes per DRQ block */
+    uint8_t buffer[IDE_BUFFER];
+
+    /* The request under way. Not saved: quiesce waits for it. */
+    struct block_request request;
+    struct block *request_block;
+    struct iovec request_iov;
+    bool in_flight;
+    bool abandoned; /* its command is gone (reset, abort): only to be let go */
+    bool held;      /* a command waits for that; BSY meanwhile */
+    uint8_t held_opcode;
+    bool parked; /* quiesced: nothing new is submitted */
+    bool pinned; /* sg holds guest memory */
+    bool bounce; /* the piece goes through the buffer */
+    struct dma_sg sg;
+    struct bmdma_cursor after; /* where the descriptors go on after the piece */
+};
+
+extern const struct state_field ide_channel_state[];
+
+extern const struct io_ops ide_command_ops; /* 8 ports; opaque: struct ide_channel */
+extern const struct io_ops ide_control_ops; /* 1 port: alternate status, device control */
+
+static inline struct ide_drive *ide_drive(struct ide_channel *ch)
+{
+    return &ch->drive[ch->selected];
+}
+
+/* Power-on or PCI reset, after the state table's reset values are in. */
+void ide_channel_reset(struct ide_channel *ch);
+
+/* After load: cross-checks (false refuses), recomputes the line. */
+bool ide_channel_loaded(struct ide_channel *ch, struct err *err);
+
+/* Waits for the request under way and submits no further one until ide_channel_resume. */
+void ide_channel_quiesce(struct ide_channel *ch);
+void ide_channel_resume(struct ide_channel *ch);
+
+/* Gives a CD drive another medium (NULL: none) and returns the old one, on which nothing is then
+ * under way. A command that still wanted data of it fails. */
+struct block *ide_change_medium(struct ide_channel *ch, unsigned device, struct block *block);
+
+/* Takes a disk off the channel, for good: nothing is then under way on its image. */
+void ide_unplug(struct ide_channel *ch, unsigned device);
+
+/* Takes the command back: nothing more of it is submitted; a request under way ends by itself. */
+void ide_abandon(struct ide_channel *ch);
+
+/* After a change of the bus master's registers. */
+void ide_bus_master_event(struct ide_channel *ch, enum bmdma_event event);
+
+/* Recomputes INTRQ: the one place that drives it. */
+void ide_update_irq(struct ide_channel *ch);
+
+/* For ata.c and atapi.c: a command's steps. */
+
+/* Ends the command: DRDY, interrupt. */
+void ide_finish(struct ide_channel *ch);
+/* Ends it with ERR and these bits in the error register. */
+void ide_fail(struct ide_channel *ch, uint8_t error);
+/* buffer[0..length) goes to the host in DRQ blocks of drq_size; `interrupt` before the first. */
+void ide_data_in(struct ide_channel *ch, uint32_t length, bool interrupt);
+/* The same from the host. */
+void ide_data_out(struct ide_channel *ch, uint32_t length, bool interrupt);
+/* Enters a BSY phase and starts what it asks for. */
+void ide_enter(struct ide_channel *ch, enum ide_phase phase);
+
+static inline uint64_t ide_sectors(const struct ide_drive *d)
+{
+    return d->block ? block_bytes(d->block) / IDE_SECTOR : 0;
+}
+
+#endif
