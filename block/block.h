@@ -49,10 +49,15 @@ enum block_op {
 };
 
 /*
- * One request; memory is the caller's until done() has been called. Offsets and lengths are in
- * bytes, multiples of 512. The buffers may be foreign (guest) memory, unaligned. done() runs from
- * the loop, never inside block_submit, with 0 or an errno value (EIO, ENOSPC, EROFS, EINVAL for a
- * range beyond the end; nothing was then transferred).
+ * One request; zero-initialise it. It, its iovecs and their memory belong to the block layer until
+ * done() has been called. Offsets and lengths are in bytes, multiples of 512. The buffers may be
+ * foreign (guest) memory, unaligned. done() runs from the loop, never inside block_submit, with 0
+ * or an errno value (EIO, ENOSPC, EROFS, EINVAL for a range beyond the end or a malformed request:
+ * nothing was then transferred); any other errno that the file system gave may come too.
+ *
+ * Requests under way at the same time have no order: whoever needs one waits for done(). What
+ * overlapping ones leave behind is any mixture of them. A FLUSH covers the writes whose done() was
+ * called before it was submitted.
  */
 struct block_request {
     enum block_op op;
@@ -60,15 +65,17 @@ struct block_request {
     size_t bytes;
     const struct iovec *iov; /* READ and WRITE: total length == bytes */
     int iovcnt;
+    bool own_memory; /* the buffers are this process's own, not a foreign mapping: O_DIRECT may use
+                        them in place if they are aligned */
     void (*done)(struct block_request *request, int error);
     void *opaque;
 
     /* The block layer's own, from here on. */
     struct block *block;
-    struct block_request *next, *prev;
+    struct block_request *next;
     int error;
-    uint64_t started;
-    void *bounce;
+    uint64_t started;    /* monotonic ns */
+    uint64_t generation; /* FLUSH: the writes it covers */
 };
 
 struct block_stats {
@@ -84,24 +91,32 @@ struct block_stats {
 struct block *block_open(struct loop *loop, const struct block_config *config, struct err *err);
 
 /* Takes the image locks (byte ranges QEMU uses, so that each respects the other's); before the
- * guest runs. */
+ * guest runs. False if another process has the image in use: one line in *err. Idempotent. Before
+ * it and after block_inactivate, reads are served and everything that would change the image fails
+ * with EIO: it may be somebody else's by now. */
 bool block_activate(struct block *block, struct err *err);
 
-/* Waits for the requests under way, flushes, drops the locks: at `stop`. Idempotent. */
+/* Waits for the requests under way, flushes, drops the locks: at `stop`. Idempotent. False if the
+ * flush failed: the image is then still active (and locked). */
 bool block_inactivate(struct block *block, struct err *err);
 
-/* Waits until no request is under way (their done() calls have run). */
+/* Waits until no request is under way (their done() calls have run, here). Runs nothing else of the
+ * loop. Not from within done(). */
 void block_drain(struct block *block);
 
-/* Drains, flushes, unlocks, closes, frees. NULL is fine. */
+/* Drains, flushes, unlocks, closes, frees. NULL is fine. Not from within done(). */
 void block_close(struct block *block);
 
+/* Starts a request. Loop thread only; allowed from within done(). */
 void block_submit(struct block *block, struct block_request *request);
 
 uint64_t block_bytes(const struct block *block); /* size, a multiple of 512 */
 bool block_read_only(const struct block *block);
 const char *block_id(const struct block *block);
 const char *block_file(const struct block *block);
+
+/* What was asked of the image since it was opened. A failed operation counts as failed only; times
+ * include failed ones. WRITE_ZEROES counts as a write, DISCARD as unmap. */
 const struct block_stats *block_stats(const struct block *block);
 
 /* True if FLUSH means something to the guest: a write may be lost until then (cache=writeback,

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * block_int: what stands behind block.h: the frame that checks and counts every request, and the
+ * drivers (one for each image format) that carry it out. Only block/ and its tests include this.
+ */
+#ifndef BLOCK_BLOCK_INT_H
+#define BLOCK_BLOCK_INT_H
+
+#include "block/block.h"
+#include "hw/core/loop.h"
+
+struct block_driver {
+    /*
+     * Carries out a request that the frame has checked: range inside the image, lengths equal,
+     * bytes > 0, changes only on a writable and active image. Ends it with block_finish from a
+     * callback of the loop, or with block_finish_later from anywhere.
+     */
+    void (*submit)(struct block *block, struct block_request *request);
+
+    /* Waits for something to complete and completes it, without the loop. Called only while a
+     * request is with the driver. */
+    void (*wait)(struct block *block);
+
+    /* Locks the image, or says who has it. */
+    bool (*lock)(struct block *block, struct err *err);
+    void (*unlock)(struct block *block);
+
+    void (*close)(struct block *block); /* frees block->image; nothing is under way */
+};
+
+struct block {
+    const struct block_driver *driver;
+    void *image; /* the driver's */
+    struct loop *loop;
+    char *id, *file;
+    enum block_cache cache;
+    bool read_only;
+    bool active; /* locked: may be changed */
+    uint64_t bytes;
+    struct block_stats stats;
+
+    unsigned in_flight;                 /* with the driver, or in the list below */
+    struct block_request *first, *last; /* ended, done() still to be called */
+    struct deferred ready;
+
+    uint64_t written, flushed; /* generations: FLUSH has work to do while they differ */
+    int flush_error;           /* page cache: a failed fsync loses what it could not write, and the
+                                  next would not know: so it keeps failing */
+    unsigned logged;           /* operations (bit) whose failure has been logged */
+};
+
+/* A block around a driver that is already open; takes nothing over if it fails. */
+struct block *block_new(struct loop *loop, const struct block_config *config,
+                        const struct block_driver *driver, void *image, uint64_t bytes,
+                        struct err *err);
+
+/* Ends a request, now: calls done(). Not inside block_submit. */
+void block_finish(struct block_request *request, int error);
+
+/* Ends it at the loop's next deferred calls. */
+void block_finish_later(struct block_request *request, int error);
+
+/* The driver of plain files and block devices; other formats use one below them. */
+struct block *raw_open(struct loop *loop, const struct block_config *config, struct err *err);
+
+#endif

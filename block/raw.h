@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* raw: the state of the driver for plain files and block devices. For raw*.c and tests. */
+#ifndef BLOCK_RAW_H
+#define BLOCK_RAW_H
+
+#include "block/block_int.h"
+#include "block/image_file.h"
+#include "block/iov.h"
+#include "block/kaio.h"
+#include "block/workers.h"
+
+#define RAW_CHUNK        (1024u * 1024)     /* most that one O_DIRECT transfer moves */
+#define RAW_BOUNCE_LIMIT (8u * 1024 * 1024) /* all bounce buffers of a disk */
+#define RAW_INLINE_MAX \
+    (256u * 1024) /* most that is copied from the page cache on the loop's thread */
+#define RAW_KAIO_MAX  128u
+#define RAW_RELIEF_NS (10 * NS_PER_MS)
+
+/* What a kernel or a file system may not offer: found out by trying once. */
+enum {
+    RAW_HAS_NOWAIT_READ = 1 << 0,
+    RAW_HAS_NOWAIT_WRITE = 1 << 1,
+    RAW_HAS_NOWAIT_DIRECT = 1 << 2,
+    RAW_HAS_KAIO_FSYNC = 1 << 3,
+    RAW_HAS_PUNCH = 1 << 4, /* holes, or the device's discard */
+    RAW_HAS_ZERO = 1 << 5,  /* zeroing without writing */
+};
+
+enum raw_task {
+    RAW_TASK_BUFFERED, /* READ, WRITE through the page cache */
+    RAW_TASK_CHUNK,    /* one O_DIRECT transfer */
+    RAW_TASK_PATCH,    /* a WRITE or WRITE_ZEROES that is not a multiple of the device's sectors */
+    RAW_TASK_FLUSH,
+    RAW_TASK_DISCARD,
+    RAW_TASK_ZERO,
+};
+
+/* A request on its way. */
+struct raw_job {
+    struct worker_job work;
+    struct iocb iocb;
+    struct raw *raw;
+    struct block_request *request;
+    struct raw_job *next; /* in the list of those that wait, or of the free ones */
+    struct iov_cursor at;
+    size_t done; /* bytes that are through */
+    bool exclusive;
+
+    /* The O_DIRECT transfer under way: bytes [offset, offset + length) of the image; in place, or
+     * through the buffer. */
+    uint64_t offset;
+    size_t length, head, wanted; /* wanted: bytes of it for the request, after `head` others */
+    void *bounce;
+    size_t bounce_bytes;
+
+    /* A worker's input and result. */
+    enum raw_task task;
+    unsigned has;
+    long result; /* bytes or 0, or a negative errno value */
+};
+
+struct raw {
+    struct block *block;
+    struct image_file file;
+    bool direct, sync;
+    unsigned has;
+    bool lock_warned;
+
+    int event_fd; /* completions of both kinds */
+    struct loop_source source;
+    struct kaio kaio;
+    struct worker_port port;
+    struct timer relief; /* runs while a job waits for a busy worker */
+    uint64_t ticket;
+
+    struct raw_job *free;
+    struct raw_job *waiting, *waiting_last; /* for room, or for an exclusive one to end */
+    unsigned running;
+    bool exclusive; /* the one that runs tolerates no other */
+    size_t bounce_bytes;
+};
+
+/* raw_worker.c: the worker's side. */
+void raw_work(struct worker_job *work);
+
+#endif
