@@ -26,7 +26,8 @@ struct display_source {
     void (*watched)(void *opaque, bool watched);
 };
 
-/* What a front-end provides; all calls come on the loop's thread. */
+/* What a front-end provides; all calls come on the loop's thread. A callback may remove its own
+ * viewer and no other. */
 struct display_viewer {
     void (*resized)(void *opaque, pixman_image_t *surface); /* new surface, all of it changed */
     void (*damaged)(void *opaque, pixman_image_t *surface, const pixman_region32_t *damage);
@@ -53,9 +54,13 @@ void display_damage(struct display *display, int x, int y, int width, int height
 /* The front-end's side. A viewer gets `resized` at once on being added. */
 void display_add_viewer(struct display *display, struct display_viewer *viewer);
 void display_remove_viewer(struct display *display, struct display_viewer *viewer);
-/* While any viewer wants updates, the chip's refresh runs about 30 times a second, slower while
- * nothing changes; otherwise never. Turning it on refreshes at once, in full. */
+/* While any viewer wants updates, the chip's refresh runs about 30 times a second, 9 times while
+ * nothing changes; otherwise never. The first to turn it on has everything drawn at once. */
 void display_viewer_wants(struct display *display, struct display_viewer *viewer, bool wants);
+
+/* A person did something (a key, the pointer): the next refresh comes soon, so that the guest's
+ * answer is seen at once. Cheap; nothing happens while nobody watches. */
+void display_quicken(struct display *display);
 
 /* Draws the screen now, as a viewer would see it (screendump, tests). */
 void display_refresh_now(struct display *display);

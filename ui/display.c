@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * display: see display.h. One surface, one source, any number of viewers, and a refresh timer that
+ * is armed only while a viewer wants updates.
+ */
+#include "ui/display.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "hw/core/clock.h"
+
+#define BLANK_WIDTH  640
+#define BLANK_HEIGHT 480
+/* About 30 pictures a second while each differs from the last. */
+#define INTERVAL_BUSY (33 * NS_PER_MS)
+/* Half of a text cursor's phase (16 frames of 70 a second): nothing else changes, and it still
+ * blinks evenly. */
+#define INTERVAL_IDLE (8 * NS_PER_S / 70)
+/* How long the busy pace is kept after a key or a new viewer, whether anything changes or not. */
+#define BUSY_TIME (1 * NS_PER_S)
+
+struct display {
+    struct clock *clock;
+    struct timer timer;
+    uint64_t busy_until;
+    const struct display_source *source;
+    void *opaque;
+    pixman_image_t *surface;
+    pixman_region32_t damage;
+    struct display_viewer *viewers;
+    bool resized; /* the viewers don't know the surface yet */
+    bool full;    /* the next refresh draws everything */
+    bool wanted;  /* some viewer wants updates */
+    bool refreshing;
+};
+
+static bool refresh(struct display *d, bool full);
+
+static void on_timer(void *opaque)
+{
+    struct display *d = opaque;
+    bool changed = refresh(d, false);
+    uint64_t now = clock_now(d->clock);
+    bool busy = changed || now < d->busy_until;
+    if (d->wanted)
+        timer_arm(&d->timer, now + (busy ? INTERVAL_BUSY : INTERVAL_IDLE));
+}
+
+static pixman_image_t *new_surface(int width, int height)
+{
+    /* Allocated by pixman: lines of width * 4 bytes, black. */
+    return pixman_image_create_bits(PIXMAN_x8r8g8b8, width, height, NULL, 0);
+}
+
+/* What is seen without a graphics chip: a few words in a font of 5x7 dots, four times as large. */
+static void draw_message(pixman_image_t *surface)
+{
+    static const char letters[] = "adeghinopstyNr ";
+    static const uint8_t font[][7] = {
+        {0x00, 0x00, 0x0E, 0x01, 0x0F, 0x11, 0x0F}, /* a */
+        {0x01, 0x01, 0x0D, 0x13, 0x11, 0x11, 0x0F}, /* d */
+        {0x00, 0x00, 0x0E, 0x11, 0x1F, 0x10, 0x0E}, /* e */
+        {0x00, 0x0F, 0x11, 0x11, 0x0F, 0x01, 0x0E}, /* g */
+        {0x10, 0x10, 0x16, 0x19, 0x11, 0x11, 0x11}, /* h */
+        {0x04, 0x00, 0x0C, 0x04, 0x04, 0x04, 0x0E}, /* i */
+        {0x00, 0x00, 0x16, 0x19, 0x11, 0x11, 0x11}, /* n */
+        {0x00, 0x00, 0x0E, 0x11, 0x11, 0x11, 0x0E}, /* o */
+        {0x00, 0x1E, 0x11, 0x11, 0x1E, 0x10, 0x10}, /* p */
+        {0x00, 0x00, 0x0F, 0x10, 0x0E, 0x01, 0x1E}, /* s */
+        {0x08, 0x08, 0x1C, 0x08, 0x08, 0x09, 0x06}, /* t */
+        {0x00, 0x11, 0x11, 0x11, 0x0F, 0x01, 0x0E}, /* y */
+        {0x11, 0x19, 0x19, 0x15, 0x13, 0x13, 0x11}, /* N */
+        {0x00, 0x00, 0x16, 0x19, 0x10, 0x10, 0x10}, /* r */
+        {0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00},
+    };
+    static const char text[] = "No graphics in this guest";
+    const int scale = 4, advance = 6 * scale;
+    const pixman_color_t grey = {0xAAAA, 0xAAAA, 0xAAAA, 0xFFFF};
+    int left = (BLANK_WIDTH - (int)(sizeof(text) - 1) * advance) / 2;
+    int top = (BLANK_HEIGHT - 7 * scale) / 2;
+
+    for (size_t i = 0; i < sizeof(text) - 1; i++) {
+        const char *at = strchr(letters, text[i]);
+        const uint8_t *rows = at ? font[at - letters] : font[sizeof(letters) - 2];
+        for (int y = 0; y < 7; y++)
+            for (int x = 0; x < 5; x++) {
+                pixman_box32_t box = {.x1 = left + (int)i * advance + x * scale,
+                                      .y1 = top + y * scale};
+                box.x2 = box.x1 + scale;
+                box.y2 = box.y1 + scale;
+                if (rows[y] >> (4 - x) & 1)
+                    pixman_image_fill_boxes(PIXMAN_OP_SRC, surface, &grey, 1, &box);
+            }
+    }
+}
+
+struct display *display_new(struct clock *clock)
+{
+    struct display *d = calloc(1, sizeof(*d));
+    if (!d)
+        return NULL;
+    d->surface = new_surface(BLANK_WIDTH, BLANK_HEIGHT);
+    if (!d->surface) {
+        free(d);
+        return NULL;
+    }
+    draw_message(d->surface);
+    d->clock = clock;
+    d->full = true;
+    pixman_region32_init(&d->damage);
+    timer_init(&d->timer, clock, on_timer, d);
+    return d;
+}
+
+void display_free(struct display *display)
+{
+    if (!display)
+        return;
+    timer_destroy(&display->timer);
+    pixman_region32_fini(&display->damage);
+    pixman_image_unref(display->surface);
+    free(display);
+}
+
+pixman_image_t *display_surface(struct display *display)
+{
+    return display->surface;
+}
+
+static int limit(int v, int max)
+{
+    return v < 1 ? 1 : v > max ? max : v;
+}
+
+void display_resize(struct display *display, int width, int height)
+{
+    width = limit(width, DISPLAY_MAX_WIDTH);
+    height = limit(height, DISPLAY_MAX_HEIGHT);
+    if (pixman_image_get_width(display->surface) == width &&
+        pixman_image_get_height(display->surface) == height)
+        return;
+    pixman_image_t *surface = new_surface(width, height);
+    if (!surface) /* out of memory: the source sees that the size is not what it asked for */
+        return;
+    pixman_image_unref(display->surface);
+    display->surface = surface;
+    display->resized = true;
+}
+
+void display_damage(struct display *display, int x, int y, int width, int height)
+{
+    int64_t right = (int64_t)x + width, bottom = (int64_t)y + height;
+    int w = pixman_image_get_width(display->surface);
+    int h = pixman_image_get_height(display->surface);
+    if (x < 0)
+        x = 0;
+    if (y < 0)
+        y = 0;
+    if (right > w)
+        right = w;
+    if (bottom > h)
+        bottom = h;
+    if (right <= x || bottom <= y)
+        return;
+    pixman_region32_union_rect(&display->damage, &display->damage, x, y, (unsigned)(right - x),
+                               (unsigned)(bottom - y));
+}
+
+static bool tell_viewers(struct display *d)
+{
+    bool resized = d->resized, damaged = pixman_region32_not_empty(&d->damage);
+    if (!resized && !damaged)
+        return false;
+    d->resized = false;
+    for (struct display_viewer *v = d->viewers, *next; v; v = next) {
+        next = v->next;
+        if (resized)
+            v->resized(v->opaque, d->surface);
+        else
+            v->damaged(v->opaque, d->surface, &d->damage);
+    }
+    pixman_region32_clear(&d->damage);
+    return true;
+}
+
+/* True if something changed. */
+static bool refresh(struct display *d, bool full)
+{
+    if (d->refreshing) /* asked for by a viewer that is being told */
+        return false;
+    d->refreshing = true;
+    full = full || d->full;
+    d->full = false;
+    if (d->source)
+        d->source->refresh(d->opaque, d, full);
+    bool changed = tell_viewers(d);
+    d->refreshing = false;
+    return changed;
+}
+
+void display_refresh_now(struct display *display)
+{
+    /* With nobody watching the source keeps no account of what changed. */
+    refresh(display, !display->wanted);
+    if (!display->wanted)
+        display->full = true;
+}
+
+void display_set_source(struct display *display, const struct display_source *source, void *opaque)
+{
+    if (display->source && display->wanted && display->source->watched)
+        display->source->watched(display->opaque, false);
+    display->source = source;
+    display->opaque = opaque;
+    display->full = true;
+    if (source && display->wanted && source->watched)
+        source->watched(opaque, true);
+    if (source)
+        return;
+    display_resize(display, BLANK_WIDTH, BLANK_HEIGHT);
+    pixman_box32_t all = {.x2 = pixman_image_get_width(display->surface),
+                          .y2 = pixman_image_get_height(display->surface)};
+    const pixman_color_t black = {.alpha = 0xFFFF};
+    pixman_image_fill_boxes(PIXMAN_OP_SRC, display->surface, &black, 1, &all);
+    draw_message(display->surface);
+    display_damage(display, 0, 0, all.x2, all.y2);
+}
+
+/* Starts or stops the timer and the source's tracking as the viewers' wishes say. */
+static void wishes_changed(struct display *d)
+{
+    bool wanted = false;
+    for (const struct display_viewer *v = d->viewers; v; v = v->next)
+        wanted = wanted || v->wants_updates;
+    if (wanted == d->wanted)
+        return;
+    d->wanted = wanted;
+    if (d->source && d->source->watched)
+        d->source->watched(d->opaque, wanted);
+    if (!wanted) {
+        timer_disarm(&d->timer);
+        return;
+    }
+    d->full = true;
+    d->busy_until = clock_now(d->clock) + BUSY_TIME;
+    timer_arm(&d->timer, clock_now(d->clock) + INTERVAL_BUSY);
+}
+
+void display_add_viewer(struct display *display, struct display_viewer *viewer)
+{
+    viewer->next = display->viewers;
+    display->viewers = viewer;
+    viewer->resized(viewer->opaque, display->surface);
+    if (viewer->wants_updates)
+        display_viewer_wants(display, viewer, true);
+}
+
+void display_remove_viewer(struct display *display, struct display_viewer *viewer)
+{
+    struct display_viewer **at = &display->viewers;
+    while (*at && *at != viewer)
+        at = &(*at)->next;
+    if (*at)
+        *at = viewer->next;
+    wishes_changed(display);
+}
+
+void display_viewer_wants(struct display *display, struct display_viewer *viewer, bool wants)
+{
+    viewer->wants_updates = wants;
+    wishes_changed(display);
+    if (wants)
+        refresh(display, false);
+}
+
+void display_quicken(struct display *display)
+{
+    if (!display->wanted)
+        return;
+    uint64_t now = clock_now(display->clock);
+    display->busy_until = now + BUSY_TIME;
+    if (display->timer.deadline > now + INTERVAL_BUSY)
+        timer_arm(&display->timer, now + INTERVAL_BUSY);
+}
