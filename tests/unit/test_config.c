@@ -1,0 +1,871 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_config: the argument lines that libxl was seen to pass, and what hostile ones get. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "toolstack/config.h"
+
+#define MAX_ARGS 128
+
+/* What every line recorded from xl 4.17 starts with. */
+#define PREFIX                                                                        \
+    "-xen-domid 7 -no-shutdown "                                                      \
+    "-chardev socket,id=libxl-cmd,path=/var/run/xen/qmp-libxl-7,server=on,wait=off "  \
+    "-mon chardev=libxl-cmd,mode=control "                                            \
+    "-chardev "                                                                       \
+    "socket,id=libxenstat-cmd,path=/var/run/xen/qmp-libxenstat-7,server=on,wait=off " \
+    "-mon chardev=libxenstat-cmd,mode=control -nodefaults -no-user-config -name guest "
+#define STDVGA "-device VGA,vgamem_mb=16 "
+#define SUFFIX "-machine xenfv,suppress-vmdesc=on -m 56"
+#define BASE   "-xen-domid 7 -machine xenfv -m 56 "
+
+static struct config config;
+static struct err err;
+
+/* Splits at spaces; 'single quotes' keep them. Returns what config_from_libxl does. */
+static bool parse(const char *line)
+{
+    char *copy = strdup(line), *argv[MAX_ARGS] = {(char *)"hvm-dm"};
+    int argc = 1;
+    assert_non_null(copy);
+    for (char *p = copy; *p;) {
+        while (*p == ' ')
+            p++;
+        if (!*p)
+            break;
+        char end = ' ';
+        if (*p == '\'') {
+            end = '\'';
+            p++;
+        }
+        assert_true(argc < MAX_ARGS);
+        argv[argc++] = p;
+        while (*p && *p != end)
+            p++;
+        if (*p)
+            *p++ = '\0';
+    }
+    err.text[0] = '\0';
+    config_free(&config);
+    bool ok = config_from_libxl(&config, argc, argv, &err);
+    free(copy);
+    return ok;
+}
+
+static void accepted(const char *line)
+{
+    if (!parse(line))
+        fail_msg("refused: %s\n  for %s", err.text, line);
+}
+
+/* One line that has all of the words (separated by '|'). */
+static void refused(const char *line, const char *words)
+{
+    if (parse(line))
+        fail_msg("accepted: %s", line);
+    assert_null(strchr(err.text, '\n'));
+    assert_int_not_equal(err.text[0], 0);
+    char *copy = strdup(words), *rest = copy;
+    for (char *w; (w = strsep(&rest, "|"));)
+        if (!strstr(err.text, w))
+            fail_msg("'%s' is not in: %s", w, err.text);
+    free(copy);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    config_free(&config);
+    return 0;
+}
+
+/* ---- libxl-argv.md, case by case. Cirrus is libxl's default card. ---- */
+
+static void test_minimal(void **state)
+{
+    (void)state;
+    static const char tail[] = "-boot order=cda -net none " SUFFIX;
+    char line[2048];
+    snprintf(line, sizeof(line), "%s%s%s", PREFIX "-vnc 127.0.0.1:0,to=99 -display none ",
+             "-device cirrus-vga,vgamem_mb=8 ", tail);
+    refused(line, "-device cirrus-vga|vga=\"stdvga\"");
+
+    snprintf(line, sizeof(line), "%s%s%s", PREFIX "-vnc 127.0.0.1:0,to=99 -display none ", STDVGA,
+             tail);
+    accepted(line);
+    assert_int_equal(config.action, CONFIG_RUN);
+    assert_int_equal(config.domid, 7);
+    assert_string_equal(config.name, "guest");
+    assert_true(config.platform_pci);
+    assert_true(config.no_shutdown);
+    assert_false(config.start_paused);
+    assert_false(config.restricted);
+    assert_true(config.seccomp);
+    assert_int_equal(config.ram_bytes, 56 << 20);
+    assert_int_equal(config.below_4g_end, 0xf0000000);
+    assert_int_equal(config.vcpus, 1);
+    assert_int_equal(config.max_vcpus, 1);
+    assert_string_equal(config.boot_order, "cda");
+    assert_int_equal(config.vga, CONFIG_VGA_STD);
+    assert_int_equal(config.vga_mib, 16);
+    assert_int_equal(config.drive_count, 0);
+    assert_int_equal(config.serial_count, 0);
+    assert_int_equal(config.incoming_fd, -1);
+    assert_int_equal(config.monitor_count, 2);
+    assert_string_equal(config.monitors[0].chardev_id, "libxl-cmd");
+    assert_string_equal(config.monitors[0].path, "/var/run/xen/qmp-libxl-7");
+    assert_int_equal(config.monitors[0].fd, -1);
+    assert_string_equal(config.monitors[1].chardev_id, "libxenstat-cmd");
+    assert_string_equal(config.monitors[1].path, "/var/run/xen/qmp-libxenstat-7");
+    assert_true(config.vnc.enabled);
+    assert_string_equal(config.vnc.host, "127.0.0.1");
+    assert_int_equal(config.vnc.display, 0);
+    assert_int_equal(config.vnc.to, 99);
+    assert_false(config.vnc.password);
+    assert_true(config.vnc.lock_key_sync);
+    assert_null(config.keymap);
+    assert_false(config.run_as);
+}
+
+static void test_vnc(void **state)
+{
+    (void)state;
+    accepted(PREFIX "-vnc 0.0.0.0:0,password=on,to=99 -display none -k de " STDVGA
+                    "-boot order=cda -net none " SUFFIX);
+    assert_string_equal(config.vnc.host, "0.0.0.0");
+    assert_true(config.vnc.password);
+    assert_int_equal(config.vnc.to, 99);
+    assert_string_equal(config.keymap, "de");
+
+    accepted(PREFIX "-vnc 127.0.0.1:3 -display none " STDVGA "-boot order=cda " SUFFIX);
+    assert_int_equal(config.vnc.display, 3);
+    assert_int_equal(config.vnc.to, 3);
+
+    accepted(BASE "-vnc 127.0.0.1:0,password"); /* before Xen 4.15 */
+    assert_true(config.vnc.password);
+    accepted(BASE "-vnc [::1]:2,to=4,share=force-shared,lock-key-sync=off,lossy,id=default");
+    assert_string_equal(config.vnc.host, "::1");
+    assert_int_equal(config.vnc.display, 2);
+    assert_int_equal(config.vnc.to, 4);
+    assert_true(config.vnc.share_force);
+    assert_false(config.vnc.lock_key_sync);
+    accepted(BASE "-vnc :::0"); /* libxl with vnclisten="::" */
+    assert_string_equal(config.vnc.host, "::");
+    accepted(BASE "-vnc :5,share=ignore");
+    assert_string_equal(config.vnc.host, "");
+    assert_true(config.vnc.share_ignore);
+    accepted(BASE "-vnc unix:/run/a=b,,c,lock-key-sync=off");
+    assert_string_equal(config.vnc.unix_path, "/run/a=b,c");
+    assert_null(config.vnc.host);
+    accepted(BASE "-vnc none");
+    assert_false(config.vnc.enabled);
+
+    refused(BASE "-vnc 127.0.0.1", "-vnc|HOST:DISPLAY");
+    refused(BASE "-vnc ''", "-vnc|missing");
+    refused(BASE "-vnc 127.0.0.1:59636", "-vnc|59635");
+    refused(BASE "-vnc 127.0.0.1:-1", "-vnc");
+    refused(BASE "-vnc 127.0.0.1:0x", "-vnc");
+    refused(BASE "-vnc 127.0.0.1:5,to=4", "-vnc|to=4");
+    refused(BASE "-vnc 127.0.0.1:5,to=", "-vnc|to=");
+    refused(BASE "-vnc :5,to=99999", "-vnc|to=");
+    refused(BASE "-vnc :5,share=maybe", "-vnc|share=");
+    refused(BASE "-vnc :5,tls,x509=/etc/x", "-vnc|tls");
+    refused(BASE "-vnc :5,websocket=on", "-vnc|websocket");
+    refused(BASE "-vnc :5,sasl=on", "-vnc|sasl");
+    refused(BASE "-vnc :5,reverse=on", "-vnc|reverse");
+    refused(BASE "-vnc :5,whatever=on", "-vnc|whatever=");
+    refused(BASE "-vnc :5 -vnc :6", "-vnc|one VNC server");
+    refused(BASE "-vnc unix:/a,to=3", "-vnc|to=");
+    refused(BASE "-k ../../etc/passwd", "-k|keymap");
+    refused(BASE "-k ''", "-k");
+}
+
+static void test_no_screen(void **state)
+{
+    (void)state;
+    refused(PREFIX "-vnc none -display none -display sdl " STDVGA SUFFIX,
+            "-display sdl|-vnc|sdl=0");
+    accepted(PREFIX "-vnc none -display none -serial pty -nographic " STDVGA
+                    "-boot order=cda -net none " SUFFIX);
+    assert_false(config.vnc.enabled);
+    assert_int_equal(config.serial_count, 1);
+    assert_int_equal(config.serial[0].kind, CHARDEV_PTY);
+    /* vga="none": no card at all. */
+    accepted(PREFIX "-vnc 127.0.0.1:0,to=99 -display none -boot order=cda -net none -machine "
+                    "xenfv,suppress-vmdesc=on,max-ram-below-4g=3221225472 -m 64");
+    assert_int_equal(config.vga, CONFIG_VGA_NONE);
+    assert_int_equal(config.below_4g_end, 3221225472u);
+    assert_int_equal(config.ram_bytes, 64 << 20);
+}
+
+static void test_serial(void **state)
+{
+    (void)state;
+    accepted(
+        PREFIX
+        "-vnc none -display none -serial pty -serial unix:/tmp/ser,server,nowait " STDVGA SUFFIX);
+    assert_int_equal(config.serial_count, 2);
+    assert_int_equal(config.serial[0].kind, CHARDEV_PTY);
+    assert_int_equal(config.serial[1].kind, CHARDEV_UNIX);
+    assert_string_equal(config.serial[1].path, "/tmp/ser");
+    assert_true(config.serial[1].server);
+    assert_false(config.serial[1].wait);
+    assert_int_equal(config.serial[1].fd, -1);
+
+    accepted(BASE "-serial none -serial '/dev/null' -serial stdio -serial 'file:/a b,c=d'");
+    assert_int_equal(config.serial_count, 4);
+    assert_true(config.serial_absent[0]);
+    assert_false(config.serial_absent[1]);
+    assert_int_equal(config.serial[1].kind, CHARDEV_NULL);
+    assert_int_equal(config.serial[2].kind, CHARDEV_STDIO);
+    assert_int_equal(config.serial[3].kind, CHARDEV_FILE);
+    assert_string_equal(config.serial[3].path, "/a b,c=d"); /* not split */
+
+    accepted(BASE "-serial tcp:[::1]:4444,server=on,wait=off,nodelay -serial tcp:host:telnet "
+                  "-serial unix:/x=y,server");
+    assert_int_equal(config.serial[0].kind, CHARDEV_TCP);
+    assert_string_equal(config.serial[0].host, "::1");
+    assert_string_equal(config.serial[0].port, "4444");
+    assert_true(config.serial[0].server);
+    assert_true(config.serial[0].nodelay);
+    assert_false(config.serial[1].server);
+    assert_string_equal(config.serial[1].port, "telnet");
+    assert_false(config.serial[1].wait);
+    assert_string_equal(config.serial[2].path, "/x=y");
+    assert_true(config.serial[2].wait); /* qemu's default for a server */
+
+    /* XAPI; the -chardev may come later. */
+    accepted(BASE "-serial chardev:serial0 -chardev file,id=serial0,append=on,path=/x,,y");
+    assert_int_equal(config.serial[0].kind, CHARDEV_FILE);
+    assert_string_equal(config.serial[0].path, "/x,y");
+    assert_true(config.serial[0].append);
+    accepted(BASE "-chardev socket,id=a,host=,port=99,server,nowait -serial chardev:a "
+                  "-chardev pty,id=b -serial chardev:b -chardev null,id=c -serial chardev:c "
+                  "-chardev stdio,id=d -serial chardev:d");
+    assert_int_equal(config.serial[0].kind, CHARDEV_TCP);
+    assert_string_equal(config.serial[0].host, "");
+    assert_int_equal(config.serial[3].kind, CHARDEV_STDIO);
+
+    refused(BASE "-serial pty -serial pty -serial pty -serial pty -serial pty", "-serial|4");
+    refused(BASE "-serial vc", "-serial vc|pty");
+    refused(BASE "-serial /dev/ttyS0", "-serial /dev/ttyS0|pty");
+    refused(BASE "-serial telnet::1", "-serial telnet");
+    refused(BASE "-serial unix:", "-serial|missing");
+    refused(BASE "-serial file:", "-serial|missing");
+    refused(BASE "-serial tcp:host", "-serial|HOST:PORT");
+    refused(BASE "-serial tcp:host:", "-serial|HOST:PORT");
+    refused(BASE "-serial unix:/a,telnet=on", "-serial|telnet");
+    refused(BASE "-serial unix:/a,foo", "-serial|foo");
+    refused(BASE "-serial chardev:nope", "-serial|nope");
+    refused(BASE "-serial chardev:a -serial chardev:a -chardev pty,id=a", "-serial|used already");
+    refused(BASE "-chardev pty,id=libxl-channel0", "-chardev|libxl-channel0|channel");
+    refused(BASE "-chardev pty", "-chardev|id=");
+    refused(BASE "-chardev pty,id=0a", "-chardev|id=0a");
+    refused(BASE "-chardev pty,id=a -chardev pty,id=a", "-chardev|twice");
+    refused(BASE "-chardev udp,id=a,port=1", "-chardev udp|socket");
+    refused(BASE "-chardev socket,id=a,server=on", "-chardev|path=");
+    refused(BASE "-chardev socket,id=a,path=/a,fd=3", "-chardev|one of");
+    refused(BASE "-chardev socket,id=a,host=x", "-chardev|port=");
+    refused(BASE "-chardev file,id=a", "-chardev|path=");
+    refused(BASE "-chardev ''", "-chardev|backend");
+    refused(BASE "-chardev socket,id=a,path=/a,server=maybe", "-chardev|server=|maybe");
+    refused(BASE "-chardev socket,id=a,path=/a,tls-creds=x", "-chardev|tls-creds");
+    char line[512];
+    snprintf(line, sizeof(line), BASE "-serial unix:/%0120d", 0);
+    refused(line, "-serial|107 characters");
+    refused(BASE "-parallel tcp:x:1", "-parallel tcp:x:1|leave it out");
+    accepted(BASE "-parallel null -monitor /dev/null");
+    refused(BASE "-monitor stdio", "-monitor stdio|-qmp");
+}
+
+static void test_disks(void **state)
+{
+    (void)state;
+#define DISK_A "-drive file=/guest/a.img,if=ide,index=0,media=disk,format=raw,cache=writeback "
+#define CD_B                                                               \
+    "-drive if=none,readonly=on,id=ide-5632,file=/guest/b.img,format=raw " \
+    "-device ide-cd,id=ide-5632,drive=ide-5632,bus=ide.1,unit=0 "
+    refused(
+        PREFIX STDVGA SUFFIX
+        " " DISK_A
+        "-drive file=/guest/a.qcow2,if=ide,index=1,media=disk,format=qcow2,cache=writeback " CD_B,
+        "-drive|format=qcow2|format=raw|qemu-img convert");
+    accepted(PREFIX STDVGA "-boot order=cd " SUFFIX " " DISK_A CD_B);
+    assert_string_equal(config.boot_order, "cd");
+    assert_int_equal(config.drive_count, 2);
+    const struct config_drive *d = &config.drives[0];
+    assert_string_equal(d->id, "ide0-hd0");
+    assert_null(d->qdev);
+    assert_false(d->cdrom);
+    assert_int_equal(d->ide_unit, 0);
+    assert_false(d->empty);
+    assert_string_equal(d->file, "/guest/a.img");
+    assert_int_equal(d->fd, -1);
+    assert_int_equal(d->format, BLOCK_FORMAT_RAW);
+    assert_int_equal(d->cache, BLOCK_CACHE_WRITEBACK);
+    assert_false(d->read_only);
+    assert_false(d->discard);
+    d = &config.drives[1];
+    assert_string_equal(d->id, "ide-5632");
+    assert_string_equal(d->qdev, "ide-5632");
+    assert_true(d->cdrom);
+    assert_int_equal(d->ide_unit, 2);
+    assert_false(d->empty);
+    assert_true(d->read_only);
+    assert_string_equal(d->file, "/guest/b.img");
+
+    accepted(PREFIX STDVGA "-boot order=dc " SUFFIX " -drive if=none,readonly=on,id=ide-5632 "
+                           "-device ide-cd,id=ide-5632,drive=ide-5632,bus=ide.1,unit=0");
+    assert_int_equal(config.drive_count, 1);
+    assert_true(config.drives[0].empty);
+    assert_null(config.drives[0].file);
+    assert_string_equal(config.drives[0].id, "ide-5632");
+
+    accepted(PREFIX STDVGA SUFFIX " " DISK_A
+                                  "-drive file=/guest/b.img,if=ide,index=1,media=disk,format=raw,"
+                                  "cache=writeback -drive file=/guest/fd.img,if=ide,index=3,"
+                                  "media=disk,format=raw,cache=writeback");
+    assert_int_equal(config.drive_count, 3);
+    assert_int_equal(config.drives[2].ide_unit, 3);
+    assert_string_equal(config.drives[2].id, "ide1-hd1");
+
+    refused(PREFIX "-device lsi53c895a " STDVGA SUFFIX, "-device lsi53c895a|hda");
+    refused(BASE "-drive file=/guest/a.img,id=scsi0-hd0,format=raw,if=none,readonly=off,"
+                 "cache=writeback -device scsi-hd,drive=scsi0-hd0,scsi-id=0",
+            "-device scsi-hd|hda");
+    refused(PREFIX STDVGA SUFFIX " -device ahci,id=ahci0 -drive file=/guest/a.img,if=none,"
+                                 "id=ahcidisk-0,format=raw,cache=writeback -device ide-hd,"
+                                 "bus=ahci0.0,unit=0,drive=ahcidisk-0",
+            "-device ahci|hdtype=\"ide\"");
+    refused(BASE "-drive file=/guest/a.img,if=none,id=ahcidisk-0,format=raw "
+                 "-device ide-hd,bus=ahci0.0,unit=0,drive=ahcidisk-0",
+            "-device|ahci0.0|hdtype=\"ide\"");
+}
+
+static void test_drive_keys(void **state)
+{
+    (void)state;
+    static const char *const caches[] = {"writeback", "writethrough", "none", "directsync",
+                                         "unsafe"};
+    for (size_t i = 0; i < 5; i++) {
+        char line[256];
+        snprintf(line, sizeof(line), BASE "-drive file=/a,cache=%s,aio=native", caches[i]);
+        accepted(line);
+        assert_int_equal(config.drives[0].cache, i);
+    }
+    /* The device may come first, and places may be left to us. */
+    accepted(BASE
+             "-device ide-hd,drive=d0,id=disk,serial=SN1,model=M,ver=V1,wwn=0x5000c500a1b2c3d4,"
+             "cyls=100,heads=16,secs=63 -drive if=none,id=d0,file=/a,discard=unmap,read-only "
+             "-cdrom /cd -drive file=/b,media=cdrom,readonly=off");
+    assert_int_equal(config.drive_count, 3);
+    const struct config_drive *d = &config.drives[0];
+    assert_string_equal(d->id, "d0");
+    assert_string_equal(d->qdev, "disk");
+    assert_string_equal(d->serial, "SN1");
+    assert_string_equal(d->model, "M");
+    assert_string_equal(d->version, "V1");
+    assert_int_equal(d->wwn, 0x5000c500a1b2c3d4);
+    assert_int_equal(d->cyls, 100);
+    assert_int_equal(d->heads, 16);
+    assert_int_equal(d->secs, 63);
+    assert_true(d->discard);
+    assert_true(d->read_only);
+    assert_string_equal(config.drives[1].id, "ide0-cd1");
+    assert_true(config.drives[1].read_only); /* a CD always is */
+    assert_string_equal(config.drives[2].file, "/cd");
+    assert_int_equal(config.drives[2].ide_unit, 2);
+    assert_string_equal(config.drives[2].id, "ide1-cd0");
+    accepted(BASE "-hda /a,b=c -hdb b -hdd d");
+    assert_string_equal(config.drives[0].file, "/a,b=c"); /* the whole argument is the name */
+    assert_int_equal(config.drives[2].ide_unit, 3);
+    accepted(BASE "-drive file=/a,bus=1,unit=1 -device ide-cd,bus=ide.1");
+    assert_int_equal(config.drives[0].ide_unit, 2);
+    assert_true(config.drives[0].empty);
+    assert_int_equal(config.drives[1].ide_unit, 3);
+    /* XAPI's disk, and its serial number from the -drive. */
+    accepted(BASE "-drive file=/dev/sm/backend/x,if=none,id=ide0-hd0,auto-read-only=off,format=raw,"
+                  "serial=QM00001 -device ide-hd,drive=ide0-hd0,bus=ide.0,unit=0");
+    assert_string_equal(config.drives[0].serial, "QM00001");
+
+    refused(BASE "-drive file=/a,index=4", "-drive|index=");
+    refused(BASE "-drive file=/a,index=0 -drive file=/b,index=0", "channel 0, unit 0|two drives");
+    refused(BASE "-drive file=/a,index=0 -device ide-cd,bus=ide.0,unit=0", "two drives");
+    refused(BASE "-hda a -hdb b -hdc c -hdd d -drive file=/e", "-drive|no free IDE unit");
+    refused(BASE "-drive file=/a,index=0,unit=1", "-drive|index=");
+    refused(BASE "-drive file=/a,if=none,id=x,index=1 -device ide-hd,drive=x", "-drive|-device");
+    refused(BASE "-drive file=/a,if=floppy,index=0", "-drive|floppy");
+    refused(BASE "-drive file=/a,if=virtio", "-drive|if=virtio|if=ide");
+    refused(BASE "-drive file=/a,media=tape", "-drive|media=tape");
+    refused(BASE "-drive file=/a,cache=fast", "-drive|cache=fast|writeback");
+    refused(BASE "-drive file=/a,discard=maybe", "-drive|discard=maybe");
+    refused(BASE "-drive file=/a,werror=stop", "-drive|werror=stop|report");
+    refused(BASE "-drive file=/a,rerror=ignore", "-drive|rerror=ignore|report");
+    refused(BASE "-drive file=/a,aio=io_uring", "-drive|aio=io_uring|threads");
+    refused(BASE "-drive file=/a,snapshot=on", "-drive|snapshot=on");
+    refused(BASE "-drive file=/a,readonly=perhaps", "-drive|readonly=|perhaps");
+    refused(BASE "-drive file=/a,throttling.iops-total=3", "-drive|throttling.iops-total=");
+    refused(BASE "-drive file=/a,cyls=3", "-drive|cyls=");
+    refused(BASE "-drive if=ide,index=0", "file=|missing");
+    refused(BASE "-drive file=,index=0", "file=|missing");
+    refused(BASE "-drive ''", "file=|missing");
+    refused(BASE "-drive if=none,file=/a", "-drive|id=");
+    refused(BASE "-drive if=none,file=/a,id=x", "-drive|no -device|x");
+    refused(BASE "-drive if=none,file=/a,id=x -drive if=none,file=/b,id=x", "id=x|twice");
+    refused(BASE "-drive file=/b,id=ide0-hd1,index=0 -drive file=/b,index=1", "ide0-hd1|twice");
+    refused(BASE "-drive if=none,file=/a,id=x -device ide-hd,drive=x -device ide-hd,drive=x",
+            "-device|drive=x|used already");
+    refused(BASE "-device ide-hd", "-device|drive=");
+    refused(BASE "-device ide-hd,drive=x", "-device|x");
+    refused(BASE "-drive file=/a,id=x -device ide-hd,drive=x", "if=none");
+    refused(BASE "-device ide-cd,id=a -device ide-cd,id=a", "id=a|twice");
+    refused(BASE "-device ide-cd,bus=ide.2", "-device|ide.2");
+    refused(BASE "-device ide-cd,bus=ide.", "-device|ide.");
+    refused(BASE "-device ide-cd,unit=2", "-device|unit=");
+    refused(BASE "-device ide-cd,bootindex=1", "-device|bootindex|-boot");
+    refused(BASE "-device ide-cd,cyls=1", "-device|cyls=");
+    refused(BASE "-device ide-hd,drive=x,heads=3 -drive if=none,id=x,file=/a", "cyls=|together");
+    refused(BASE "-device ide-hd,drive=x,heads=17 -drive if=none,id=x,file=/a", "heads=");
+    refused(BASE "-device ide-hd,drive=x,serial=123456789012345678901 -drive if=none,id=x,file=/a",
+            "serial=|20");
+    refused(BASE "-device 'ide-hd,drive=x,model=a\tb' -drive if=none,id=x,file=/a", "model=|ASCII");
+    refused(BASE "-device ide-hd,drive=x,logical_block_size=4096 -drive if=none,id=x,file=/a",
+            "logical_block_size=4096|512");
+    static const char *const formats[] = {"qcow", "qcow2", "vpc", "qed", "vmdk", "host_device", ""};
+    for (size_t i = 0; i < 7; i++) {
+        char line[256];
+        snprintf(line, sizeof(line), BASE "-drive file=/a,format=%s", formats[i]);
+        refused(line, "-drive|format=|raw");
+    }
+    refused(BASE "-drive file=rbd:pool/image,format=raw", "rbd:|protocol");
+    refused(BASE "-drive 'file=json:{}'", "json:|protocol");
+    refused(BASE "-drive file=nbd:127.0.0.1:1", "nbd:|protocol");
+    accepted(BASE "-drive file=./nbd:127.0.0.1:1");
+    accepted(BASE "-drive file=/a:b");
+}
+
+static void test_file_names(void **state)
+{
+    (void)state;
+    accepted(BASE "-drive 'file=/my guests/a = b,,c,,,,d=e,if=ide'");
+    assert_string_equal(config.drives[0].file, "/my guests/a = b,c,,d=e");
+    accepted(BASE "-drive file=/a,,");
+    assert_string_equal(config.drives[0].file, "/a,");
+    accepted(BASE "-drive file=,,,if=ide");
+    assert_string_equal(config.drives[0].file, ",");
+    accepted(BASE "-drive file=/\x01\xff\xfe,if=ide"); /* the kernel takes any byte */
+    assert_string_equal(config.drives[0].file, "/\x01\xff\xfe");
+    /* libxl does not double commas. */
+    refused(BASE "-drive file=/guest/a,b.img,if=ide,index=0", "-drive|'b.img'|comma|twice");
+    refused(BASE "-drive file=/guest/a,b=1.img,if=ide,index=0", "-drive|b=|comma|twice");
+    refused(BASE "-drive file=/a,", "");
+    refused(BASE "-drive file=/a,=x", "-drive|comma");
+    refused(BASE "-drive file=/a,file=/b", "-drive|file|twice");
+
+    /* A name of 4 KiB, all commas. */
+    char *line = malloc(20000), *p = line;
+    assert_non_null(line);
+    p = stpcpy(p, BASE "-drive file=/");
+    for (int i = 0; i < 4094; i++)
+        p = stpcpy(p, ",,");
+    strcpy(p, ",if=ide,format=raw");
+    accepted(line);
+    assert_int_equal(strlen(config.drives[0].file), 4095);
+    assert_int_equal(config.drives[0].file[4094], ',');
+    memset(line, 'x', 19999);
+    memcpy(line, BASE "-drive file=", strlen(BASE "-drive file="));
+    line[19999] = '\0';
+    refused(line, "-drive|longer than");
+    /* A message about a name of any length stays one line within bounds. */
+    line[strlen(BASE "-drive file=") + 8000] = '\0';
+    memcpy(line + strlen(BASE "-drive file="), "rbd:", 4);
+    refused(line, "-drive|rbd:");
+    memcpy(line + strlen(BASE "-drive "), "a\nb\x1b[2J=", 8);
+    refused(line, "-drive|a?b?");
+    free(line);
+}
+
+static void test_refused_devices(void **state)
+{
+    (void)state;
+    refused(BASE "-device ne2k_pci,id=nic0,netdev=net0,mac=00:16:3e:00:00:01 -netdev type=tap,"
+                 "id=net0,ifname=vif13.0-emu,br=xenbr0,script=no,downscript=no",
+            "-device ne2k_pci|type=vif");
+    refused(BASE "-netdev type=tap,id=net0", "-netdev|type=vif");
+    refused(BASE "-net nic,model=e1000", "-net nic|type=vif");
+    refused(BASE "-nic user", "-nic user|type=vif");
+    accepted(BASE "-net none -nic none");
+    refused(BASE "-usb -usbdevice tablet -usbdevice mouse", "-usb|usbdevice=");
+    refused(BASE "-usbdevice tablet", "-usbdevice|usbdevice=");
+    refused(BASE "-kernel /guest/a.img -initrd /guest/b.img -append 'console=ttyS0 quiet'",
+            "-kernel|disk or CD");
+    refused(BASE "-spice port=1", "-spice|vnc=1");
+    static const struct {
+        const char *device, *words;
+    } cases[] = {
+        {"nec-usb-xhci,id=usb", "nec-usb-xhci|usbctrl="},
+        {"es1370", "es1370|soundhw="},
+        {"hda-duplex", "hda-duplex|soundhw="},
+        {"qxl-vga,vram_size_mb=64", "qxl-vga|stdvga"},
+        {"rtl8139,id=nic0", "rtl8139|type=vif"},
+        {"e1000,netdev=x", "e1000|type=vif"},
+        {"e1000e", "e1000e|type=vif"},
+        {"pcnet", "pcnet|type=vif"},
+        {"usb-tablet,port=1", "usb-tablet|USB"},
+        {"xen-platform,addr=3", "xen-platform|-machine xenfv"},
+        {"xen-pvdevice,device-id=0xc000", "xen-pvdevice|vendor_device="},
+        {"xen-pci-passthrough", "xen-pci-passthrough|pci="},
+        {"virtio-blk-pci", "virtio-blk-pci|hda"},
+        {"isa-debugcon,iobase=0x402", "isa-debugcon"},
+        {"virtio-serial", "virtio-serial|spice="},
+        {"foo", "foo|no such device"},
+        {"'foo bar'", "no such device"},
+        {"VGAx", "VGAx|no such device"},
+        {"''", "driver"},
+        {"VGA,vgamem_mb=3", "vgamem_mb=3|power of two"},
+        {"VGA,vgamem_mb=512", "vgamem_mb="},
+        {"VGA,vgamem_mb=", "vgamem_mb="},
+        {"VGA,addr=2", "addr="},
+        {"VGA,romfile=", "romfile=|-L"},
+        {"VGA,xres=1", "xres="},
+        {"VGA -device VGA", "one display card"},
+        {"VGA -vga std", "one display card"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char line[256];
+        snprintf(line, sizeof(line), BASE "-device %s", cases[i].device);
+        refused(line, cases[i].words);
+    }
+    accepted(BASE "-device VGA,id=v,bus=pci.0");
+    assert_int_equal(config.vga_mib, 16);
+    accepted(BASE "-vga std");
+    assert_int_equal(config.vga, CONFIG_VGA_STD);
+    assert_int_equal(config.vga_mib, 16);
+    accepted(BASE "-vga none");
+    assert_int_equal(config.vga, CONFIG_VGA_NONE);
+    refused(BASE "-vga cirrus", "-vga cirrus|stdvga");
+}
+
+static void test_misc(void **state)
+{
+    (void)state;
+    refused(PREFIX "-vnc 127.0.0.1:0,to=99 -display none -device VGA,vgamem_mb=16 -boot order=cda "
+                   "-smp 4,maxcpus=8 -net none -machine pc,accel=xen,suppress-vmdesc=on -foo bar "
+                   "-m 48",
+            "-foo|not an option");
+    accepted(PREFIX "-vnc 127.0.0.1:0,to=99 -display none -device VGA,vgamem_mb=16 -boot order=cda "
+                    "-smp 4,maxcpus=8 -net none -machine pc,accel=xen,suppress-vmdesc=on -m 48");
+    assert_false(config.platform_pci);
+    assert_int_equal(config.vcpus, 4);
+    assert_int_equal(config.max_vcpus, 8);
+    assert_int_equal(config.ram_bytes, 48 << 20);
+    accepted(PREFIX SUFFIX " -device VGA,vgamem_mb=8 -smp 2");
+    assert_int_equal(config.max_vcpus, 2);
+    assert_int_equal(config.vga_mib, 8);
+
+    accepted("--xen-domid 32751 --machine xenfv-3.1 -m size=1G -smp cpus=2,sockets=1,cores=2");
+    assert_int_equal(config.domid, 32751);
+    assert_int_equal(config.ram_bytes, 1 << 30);
+    accepted(BASE "-M pc -accel xen -m 2g -rtc base=localtime,clock=host -boot dc -S");
+    assert_false(config.platform_pci);
+    assert_int_equal(config.ram_bytes, UINT64_C(2) << 30);
+    assert_true(config.rtc_localtime);
+    assert_true(config.start_paused);
+    assert_string_equal(config.boot_order, "dc");
+    accepted(BASE "-rtc base=utc -boot n -m 0x40 -m 4194304K");
+    assert_false(config.rtc_localtime);
+    assert_int_equal(config.ram_bytes, UINT64_C(4) << 30);
+    accepted(BASE);
+    assert_string_equal(config.boot_order, "cad");
+    assert_int_equal(config.vga, CONFIG_VGA_NONE);
+    accepted(BASE "-name guest=a,,b,debug-threads=on -pidfile /run/x -L /a -L /b -trace "
+                  "enable=xen_platform_log -no-hpet -nodefconfig");
+    assert_string_equal(config.name, "a,b");
+    assert_string_equal(config.pidfile, "/run/x");
+    assert_int_equal(config.rom_dir_count, 2);
+    assert_string_equal(config.rom_dirs[1], "/b");
+    accepted(BASE "-machine max-ram-below-4g=4G");
+    assert_int_equal(config.below_4g_end, 0xf0000000);
+    accepted(BASE "-machine max-ram-below-4g=2G");
+    assert_int_equal(config.below_4g_end, 0x80000000);
+
+    static const struct {
+        const char *args, *words;
+    } cases[] = {
+        {"-xen-domid 7 -m 56", "-machine|missing"},
+        {"-machine xenfv -m 56", "-xen-domid|missing"},
+        {"-machine xenfv -xen-domid 7", "-m|missing"},
+        {"-machine pc -xen-domid 7 -m 56", "accel=xen|missing"},
+        {BASE "-xen-domid", "-xen-domid|missing"},
+        {BASE "-xen-domid 0", "-xen-domid|'0'"},
+        {BASE "-xen-domid 32752", "-xen-domid"},
+        {BASE "-xen-domid 99999999999999999999999", "-xen-domid"},
+        {BASE "-xen-domid -1", "-xen-domid"},
+        {BASE "-xen-domid ' 7'", "-xen-domid"},
+        {BASE "-machine q35", "-machine q35|xenfv"},
+        {BASE "-machine pc-i440fx-2.10,accel=xen", "pc-i440fx-2.10|xenfv"},
+        {BASE "-machine pc,accel=kvm", "accel=kvm|accel=xen"},
+        {BASE "-machine xenfv,igd-passthru=on", "igd-passthru=on"},
+        {BASE "-machine xenfv,suppress-vmdesc=off", "suppress-vmdesc=off"},
+        {BASE "-machine xenfv,max-ram-below-4g=5G", "max-ram-below-4g=5G"},
+        {BASE "-machine xenfv,max-ram-below-4g=1", "max-ram-below-4g=1"},
+        {BASE "-machine xenfv,what=1", "what="},
+        {BASE "-M xenpv", "-M xenpv|qemu"},
+        {BASE "-accel kvm", "-accel kvm|xen"},
+        {BASE "-m 0", "-m|'0'"},
+        {BASE "-m 56X", "-m|56X"},
+        {BASE "-m 99999999999", "-m"},
+        {BASE "-m 18446744073709551616", "-m"},
+        {BASE "-m 1.5G", "-m|1.5G"},
+        {BASE "-m 1048577B", "-m|whole pages"},
+        {BASE "-m ''", "-m|missing"},
+        {BASE "-m 64,slots=2", "-m|slots="},
+        {BASE "-smp 0", "-smp"},
+        {BASE "-smp 129", "-smp|128"},
+        {BASE "-smp 4,maxcpus=2", "-smp|maxcpus=2"},
+        {BASE "-smp 4,maxcpus=200", "-smp|maxcpus"},
+        {BASE "-smp maxcpus=2", "-smp|cpus="},
+        {BASE "-boot order=cx", "-boot|order=cx"},
+        {BASE "-boot order=cc", "-boot|twice"},
+        {BASE "-boot order=cdnaa", "-boot|order="},
+        {BASE "-boot ''", ""},
+        {BASE "-boot once=d", "-boot|once="},
+        {BASE "-boot menu=on", "-boot|menu=on"},
+        {BASE "-rtc base=2020-01-01", "-rtc|2020-01-01"},
+        {BASE "-rtc clock=vm", "-rtc|clock=vm"},
+        {BASE "-name ''", ""},
+        {BASE "-incoming defer", "-incoming defer|fd:N"},
+        {BASE "-incoming fd:999", "-incoming fd:999"},
+        {BASE "-incoming fd:2", "-incoming fd:2"},
+        {BASE "-incoming fd:x", "-incoming fd:x"},
+        {BASE "-display gtk,gl=on", "-display gtk:|-vnc"},
+        {BASE "-fda /a", "-fda|floppy"},
+        {BASE "-soundhw sb16", "-soundhw|leave soundhw= out"},
+        {BASE "-no-acpi", "-no-acpi|acpi=0"},
+        {BASE "-bios x", "-bios|bios="},
+        {BASE "-xen-attach", "-xen-attach|qemu"},
+        {BASE "-daemonize", "-daemonize|foreground"},
+        {BASE "-loadvm x", "-loadvm|-incoming"},
+        {BASE "bar", "bar|not an option"},
+        {BASE "''", "''|not an option"},
+        {BASE "-", "-|not an option"},
+        {BASE "--", "--|not an option"},
+        {BASE "---m 3", "---m|not an option"},
+        {BASE "'-a\nb'", "-a?b"},
+        {BASE "-L ''", "-L"},
+        {BASE "-pidfile ''", "-pidfile"},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (!*cases[i].words) {
+            parse(cases[i].args); /* either way, but unharmed */
+            continue;
+        }
+        refused(cases[i].args, cases[i].words);
+    }
+    char line[200];
+    memset(line, 'y', sizeof(line) - 1);
+    line[0] = '-';
+    line[199] = '\0';
+    refused(line, "-yyyy|not an option");
+}
+
+static void test_traditional(void **state)
+{
+    (void)state;
+    refused("-d 21 -domain-name t -vnc 127.0.0.1:0,password -vncunused -serial pty -videoram 4 "
+            "-boot c -usb -usbdevice tablet -soundhw sb16 -acpi -vcpu_avail 0x01 -net nic,vlan=0,"
+            "macaddr=00:16:3e:00:00:01,model=ne2k_pci -net tap,vlan=0,ifname=vif21.0-emu,"
+            "bridge=xenbr0,script=no,downscript=no -M xenfv",
+            "-d|device_model_version=\"qemu-xen-traditional\"|device_model_version=\"qemu-xen\"");
+    static const char *const words[] = {"-domain-name t", "-videoram 4", "-vcpu_avail 0x01",
+                                        "-acpi",          "-std-vga",    "-vncunused"};
+    for (size_t i = 0; i < 6; i++)
+        refused(words[i], "qemu-xen-traditional");
+}
+
+static void test_confinement(void **state)
+{
+    (void)state;
+    accepted(BASE "-xen-domid-restrict -chroot /var/run/xen/qemu-root-7 -runas 65534:65533");
+    assert_true(config.restricted);
+    assert_string_equal(config.chroot_dir, "/var/run/xen/qemu-root-7");
+    assert_true(config.run_as);
+    assert_int_equal(config.uid, 65534);
+    assert_int_equal(config.gid, 65533);
+    accepted(BASE "-run-with chroot=/r -run-with user=1000:1001");
+    assert_string_equal(config.chroot_dir, "/r");
+    assert_int_equal(config.uid, 1000);
+    assert_int_equal(config.gid, 1001);
+    accepted(BASE "-runas root");
+    assert_true(config.run_as);
+    assert_int_equal(config.uid, 0);
+    accepted(BASE
+             "-sandbox on,obsolete=deny,elevateprivileges=allow,spawn=deny,resourcecontrol=deny");
+    assert_true(config.seccomp);
+    accepted(BASE "-sandbox off");
+    assert_false(config.seccomp);
+
+    refused(BASE "-runas no-such-user-here", "-runas|no-such-user-here");
+    refused(BASE "-runas 1:", "-runas");
+    refused(BASE "-runas :1", "-runas");
+    refused(BASE "-runas 4294967295:1", "-runas"); /* (uid_t)-1 would drop nothing */
+    refused(BASE "-runas 1:4294967295", "-runas");
+    refused(BASE "-runas 1:2:3", "-runas");
+    refused(BASE "-runas 11111111111111111111111:2", "-runas");
+    refused(BASE "-run-with user=x:y", "-run-with|user=");
+    refused(BASE "-run-with chroot=rel", "-run-with|chroot=|absolute");
+    refused(BASE "-chroot rel", "-chroot|absolute");
+    refused(BASE "-chroot ''", "-chroot");
+    refused(BASE "-sandbox maybe", "-sandbox|maybe");
+    refused(BASE "-sandbox on,spawn=children", "-sandbox|spawn=children");
+}
+
+static void test_monitors(void **state)
+{
+    (void)state;
+    accepted(BASE "-qmp unix:/run/qmp-libxl-7,server,nowait -qmp unix:/run/q2,server=on,wait=off");
+    assert_int_equal(config.monitor_count, 2);
+    assert_string_equal(config.monitors[0].path, "/run/qmp-libxl-7");
+    assert_string_equal(config.monitors[1].chardev_id, "compat_monitor1");
+    accepted(BASE "-mon a,mode=control -chardev socket,id=a,path=/a,server,nowait -qmp none");
+    assert_string_equal(config.monitors[0].path, "/a");
+    refused(BASE "-mon chardev=a -chardev socket,id=a,path=/a,server,nowait",
+            "-mon|mode=readline|mode=control");
+    refused(BASE "-mon chardev=a,mode=readline", "-mon|mode=readline");
+    refused(BASE "-mon mode=control", "-mon|chardev=");
+    refused(BASE "-mon chardev=a,mode=control", "-mon|a");
+    refused(BASE "-mon chardev=a,mode=control -chardev pty,id=a", "-mon|UNIX");
+    refused(BASE "-mon chardev=a,mode=control -chardev socket,id=a,path=/a", "-mon|server=on");
+    refused(BASE "-mon chardev=a,mode=control -chardev socket,id=a,path=/a,server", "wait=off");
+    refused(BASE "-mon chardev=a,mode=control -mon chardev=a,mode=control "
+                 "-chardev socket,id=a,path=/a,server,nowait",
+            "-mon|used already");
+    refused(BASE "-qmp stdio", "-qmp|UNIX");
+    refused(BASE "-qmp tcp:127.0.0.1:4444,server,nowait", "-qmp|UNIX");
+    refused(BASE "-qmp unix:/a -qmp unix:/b", "-qmp|server=on");
+    refused(BASE "-qmp unix:/a,server,nowait -qmp unix:/a,server,nowait -qmp unix:/a,server,nowait "
+                 "-qmp unix:/a,server,nowait -qmp unix:/a,server,nowait",
+            "-qmp|more than 4");
+}
+
+/* What an inherited descriptor is given for. */
+static void test_descriptors(void **state)
+{
+    (void)state;
+    int fd[4];
+    char line[512];
+    for (int i = 0; i < 4; i++) {
+        fd[i] = open("/dev/null", O_RDWR);
+        assert_true(fd[i] >= 3);
+    }
+    snprintf(line, sizeof(line),
+             BASE "-chardev socket,id=libxl-cmd,fd=%d,server=on,wait=off -S -mon "
+                  "chardev=libxl-cmd,mode=control -incoming fd:%d -drive file=fd:%d,format=raw "
+                  "-add-fd fd=%d,set=2,opaque='a,,b' -drive file=/dev/fdset/2,format=raw",
+             fd[0], fd[1], fd[2], fd[3]);
+    accepted(line);
+    assert_int_equal(config.monitors[0].fd, fd[0]);
+    assert_null(config.monitors[0].path);
+    assert_int_equal(config.incoming_fd, fd[1]);
+    assert_int_equal(config.drives[0].fd, fd[2]);
+    assert_string_equal(config.drives[1].file, "/dev/fdset/2");
+    assert_true(config.drives[1].fd > fd[3]); /* its own */
+    assert_int_equal(config.fd_count, 1);
+    assert_int_equal(config.fds[0].set, 2);
+    assert_int_equal(config.fds[0].fd, fd[3]);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(fcntl(fd[i], F_GETFD), FD_CLOEXEC);
+    assert_int_equal(fcntl(config.drives[1].fd, F_GETFD), FD_CLOEXEC);
+    close(config.drives[1].fd);
+
+    snprintf(line, sizeof(line), BASE "-incoming fd:%d -drive file=fd:%d", fd[0], fd[0]);
+    refused(line, "fd:|twice");
+    snprintf(line, sizeof(line), BASE "-incoming fd:%d -incoming fd:%d", fd[0], fd[1]);
+    refused(line, "-incoming|twice");
+    snprintf(line, sizeof(line), BASE "-chardev socket,id=a,fd=%d -serial chardev:a", fd[0]);
+    refused(line, "-chardev|server=on");
+    snprintf(line, sizeof(line), BASE "-add-fd fd=%d", fd[0]);
+    refused(line, "-add-fd|set=");
+    for (int i = 0; i < 4; i++)
+        close(fd[i]);
+    refused(line, "-add-fd"); /* set= first */
+    snprintf(line, sizeof(line), BASE "-add-fd fd=%d,set=1", fd[0]);
+    refused(line, "-add-fd|Bad file descriptor");
+    refused(BASE "-add-fd set=1", "-add-fd|fd=");
+    refused(BASE "-add-fd fd=0,set=1", "-add-fd|fd=0");
+    refused(BASE "-drive file=/dev/fdset/1", "/dev/fdset/1|-add-fd");
+    refused(BASE "-drive file=/dev/fdset/", "/dev/fdset/|-add-fd");
+    refused(BASE "-drive file=fd:", "fd:");
+}
+
+static void test_probe(void **state)
+{
+    (void)state;
+    int fd = open("/dev/null", O_RDWR);
+    char line[512];
+    snprintf(line, sizeof(line),
+             "-S -no-user-config -nodefaults -nographic -machine none,accel=xen -chardev "
+             "socket,id=libxl-cmd,fd=%d,server=on,wait=off -mon chardev=libxl-cmd,mode=control",
+             fd);
+    accepted(line);
+    assert_int_equal(config.action, CONFIG_PROBE);
+    assert_int_equal(config.monitor_count, 1);
+    assert_int_equal(config.monitors[0].fd, fd);
+    close(fd);
+    refused("-machine none,accel=xen", "-machine none|-mon");
+}
+
+static void test_texts(void **state)
+{
+    (void)state;
+    accepted("-version -foo"); /* answered at once, as qemu does */
+    assert_int_equal(config.action, CONFIG_VERSION);
+    accepted("--help");
+    assert_int_equal(config.action, CONFIG_HELP);
+    accepted("-h");
+    assert_int_equal(config.action, CONFIG_HELP);
+    refused("-foo -version", "-foo");
+    int major, minor, micro;
+    assert_int_equal(
+        sscanf(config_version_line, "QEMU emulator version %d.%d.%d (", &major, &minor, &micro), 3);
+    assert_int_equal(major, CONFIG_QEMU_MAJOR);
+    assert_int_equal(minor, CONFIG_QEMU_MINOR);
+    assert_non_null(strstr(config_version_line, "hvm-dm"));
+    assert_ptr_equal(strchr(config_version_line, '\n') + 1,
+                     config_version_line + strlen(config_version_line));
+    for (const char *p = config_usage, *end; *p; p = end + 1) {
+        end = strchr(p, '\n');
+        assert_non_null(end);
+        assert_true(end - p <= 100);
+    }
+    /* No arguments at all, and a list without even a program name. */
+    refused("", "-machine");
+    char *none[] = {NULL};
+    config_free(&config);
+    assert_false(config_from_libxl(&config, 0, none, &err));
+}
+
+int main(void)
+{
+    config.incoming_fd = -1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_minimal),     cmocka_unit_test(test_vnc),
+        cmocka_unit_test(test_no_screen),   cmocka_unit_test(test_serial),
+        cmocka_unit_test(test_disks),       cmocka_unit_test(test_drive_keys),
+        cmocka_unit_test(test_file_names),  cmocka_unit_test(test_refused_devices),
+        cmocka_unit_test(test_misc),        cmocka_unit_test(test_traditional),
+        cmocka_unit_test(test_confinement), cmocka_unit_test(test_monitors),
+        cmocka_unit_test(test_descriptors), cmocka_unit_test(test_probe),
+        cmocka_unit_test(test_texts),
+    };
+    return cmocka_run_group_tests(tests, NULL, teardown);
+}
