@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <xen/hvm/params.h>
 #include <xen/memory.h>
 #include <xen/sched.h>
 #include <xentoolcore.h>
@@ -516,4 +517,20 @@ void hv_shutdown(struct hypervisor *hv, enum hv_shutdown reason)
     };
     if (xendevicemodel_shutdown(hv->dm, domid_of(hv), code[reason]))
         log_error("cannot shut the domain down: %s", strerror(errno));
+}
+
+bool hv_sleep_s3(struct hypervisor *hv, struct err *err)
+{
+    if (!hv->call)
+        return err_set(err, "not possible with handles restricted to the domain");
+    xen_hvm_param_t *param = xencall_alloc_buffer(hv->call, sizeof(*param));
+    if (!param)
+        return err_set(err, "out of memory");
+    *param = (xen_hvm_param_t){
+        .domid = domid_of(hv), .index = HVM_PARAM_ACPI_S_STATE, .value = 3};
+    int rc = xencall2(hv->call, __HYPERVISOR_hvm_op, HVMOP_set_param, (uintptr_t)param);
+    if (rc < 0)
+        err_set(err, "Xen refuses: %s", strerror(errno));
+    xencall_free_buffer(hv->call, param);
+    return rc >= 0;
 }

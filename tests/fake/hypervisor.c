@@ -213,6 +213,13 @@ void hv_shutdown(struct hypervisor *hv, enum hv_shutdown reason)
     hv->shutdown = (int)reason;
 }
 
+bool hv_sleep_s3(struct hypervisor *hv, struct err *err)
+{
+    (void)err;
+    hv->sleeps++;
+    return true;
+}
+
 bool hv_restrict(struct hypervisor *hv, struct err *err)
 {
     (void)hv;

@@ -43,6 +43,7 @@ struct hypervisor {
     unsigned long *vram_bitmap;
     bool vram_tracked;
     bool running;
+    unsigned sleeps;
     int shutdown; /* -1, or the enum hv_shutdown last asked for */
 };
 

@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* domain: see domain.h. */
+#include "domain.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bios/rom.h"
+#include "block/block.h"
+#include "hw/core/log.h"
+#include "hw/core/loop.h"
+#include "hw/pc/machine.h"
+#include "hw/pc/pci.h"
+#include "hw/pc/piix3_ide.h"
+#include "hw/xen/confine.h"
+#include "hw/xen/hypervisor.h"
+#include "hw/xen/xenstore.h"
+#include "toolstack/qmp.h"
+#include "ui/chardev.h"
+#include "ui/display.h"
+#include "ui/input.h"
+#include "ui/keymap.h"
+#include "ui/vnc.h"
+
+struct domain {
+    const struct config *config;
+    struct loop *loop;
+    struct block *blocks[CONFIG_MAX_DRIVES]; /* by index of config->drives */
+    struct chardev *serial[CONFIG_MAX_SERIAL];
+    struct rom vga_rom;
+    struct hypervisor *hv;
+    struct display *display;
+    struct input *input;
+    struct keymap *keymap;
+    struct machine *machine;
+    struct vnc *vnc;
+    struct vnc_info vnc_info; /* what the strings of target_vnc's answer point into */
+    struct xenstore *xenstore;
+    struct qmp_target target;
+    struct qmp *qmp;
+    bool running;
+    enum qmp_run_state state;
+};
+
+/* ---- What the guest does to its domain --------------------------------------------------------
+ */
+
+static void guest_power_off(void *opaque)
+{
+    struct domain *d = opaque;
+    log_info("the guest powered off");
+    d->state = QMP_SHUTDOWN;
+    hv_shutdown(d->hv, HV_SHUTDOWN_POWEROFF);
+    if (d->qmp)
+        qmp_event_shutdown(d->qmp, true, "guest-shutdown");
+}
+
+static void guest_reset(void *opaque)
+{
+    struct domain *d = opaque;
+    log_info("the guest reset the machine");
+    hv_shutdown(d->hv, HV_SHUTDOWN_REBOOT);
+    if (d->qmp)
+        qmp_event_reset(d->qmp, true, "guest-reset");
+}
+
+static void guest_suspend(void *opaque)
+{
+    struct domain *d = opaque;
+    struct err err;
+    if (!hv_sleep_s3(d->hv, &err))
+        guest_error("piix4_pm", "S3: %s", err.text);
+}
+
+static void guest_time_offset(void *opaque, int64_t seconds)
+{
+    struct domain *d = opaque;
+    struct err err;
+    if (d->xenstore && !xenstore_add_time_offset(d->xenstore, seconds, &err))
+        guest_error("rtc", "%s", err.text);
+}
+
+static void guest_moved_tray(void *opaque, size_t index, bool open)
+{
+    struct domain *d = opaque;
+    const char *id = d->config->drives[index].id;
+    if (d->qmp)
+        qmp_event_tray(d->qmp, id, id, open);
+}
+
+/* ---- Running and stopping ----------------------------------------------------------------------
+ */
+
+static bool activate_blocks(struct domain *d, struct err *err)
+{
+    for (size_t i = 0; i < d->config->drive_count; i++)
+        if (d->blocks[i] && !block_activate(d->blocks[i], err))
+            return false;
+    return true;
+}
+
+static bool start(struct domain *d, struct err *err)
+{
+    if (d->running)
+        return true;
+    if (!activate_blocks(d, err))
+        return false;
+    devices_resume(machine_devices(d->machine));
+    if (!hv_run(d->hv, true, err))
+        return false;
+    loop_guest_start(d->loop);
+    d->running = true;
+    if (d->state != QMP_SHUTDOWN)
+        d->state = QMP_RUNNING;
+    return true;
+}
+
+/* Nothing of the guest is under way any more when this returns; the images may be somebody else's.
+ */
+static bool stop(struct domain *d, struct err *err)
+{
+    if (!d->running)
+        return true;
+    d->running = false;
+    loop_guest_stop(d->loop);
+    bool ok = hv_run(d->hv, false, err);
+    devices_quiesce(machine_devices(d->machine));
+    for (size_t i = 0; i < d->config->drive_count; i++)
+        if (d->blocks[i] && !block_inactivate(d->blocks[i], ok ? err : NULL))
+            ok = false;
+    if (d->state != QMP_SHUTDOWN)
+        d->state = QMP_PAUSED;
+    return ok;
+}
+
+/* ---- QMP's target ------------------------------------------------------------------------------
+ */
+
+static enum qmp_run_state target_run_state(void *opaque)
+{
+    return ((struct domain *)opaque)->state;
+}
+
+static bool target_stop(void *opaque, struct err *err)
+{
+    struct domain *d = opaque;
+    if (!d->running)
+        return true;
+    bool ok = stop(d, err);
+    qmp_event(d->qmp, "STOP");
+    return ok;
+}
+
+static bool target_cont(void *opaque, struct err *err)
+{
+    struct domain *d = opaque;
+    if (d->running)
+        return true;
+    if (!start(d, err))
+        return false;
+    qmp_event(d->qmp, "RESUME");
+    return true;
+}
+
+static void target_quit(void *opaque)
+{
+    struct domain *d = opaque;
+    loop_quit(d->loop, 0);
+}
+
+static bool target_reset(void *opaque, struct err *err)
+{
+    struct domain *d = opaque;
+    (void)err;
+    log_info("reset by the toolstack");
+    hv_shutdown(d->hv, HV_SHUTDOWN_REBOOT);
+    qmp_event_reset(d->qmp, false, "host-qmp-system-reset");
+    return true;
+}
+
+static bool target_chardev(void *opaque, size_t index, struct qmp_chardev_info *info)
+{
+    struct domain *d = opaque;
+    for (size_t i = 0; i < CONFIG_MAX_SERIAL; i++) {
+        const struct chardev *c = d->serial[i];
+        if (!c || index--)
+            continue;
+        *info = (struct qmp_chardev_info){
+            .label = chardev_label(c), .filename = chardev_filename(c), .frontend_open = true};
+        return true;
+    }
+    return false;
+}
+
+static bool target_block(void *opaque, size_t index, struct qmp_block_info *info)
+{
+    struct domain *d = opaque;
+    if (index >= d->config->drive_count)
+        return false;
+    const struct config_drive *drive = &d->config->drives[index];
+    const struct block *b = d->blocks[index];
+    *info = (struct qmp_block_info){
+        .id = drive->id, .qdev = drive->id, .cdrom = drive->cdrom, .inserted = b != NULL};
+    if (b) {
+        info->file = block_file(b);
+        info->read_only = block_read_only(b);
+        info->cache = drive->cache;
+        info->bytes = block_bytes(b);
+        info->stats = block_stats(b);
+    }
+    if (drive->cdrom) {
+        info->locked = ide_tray_locked(machine_ide(d->machine), drive->ide_unit);
+        info->tray_open = ide_tray_open(machine_ide(d->machine), drive->ide_unit);
+    }
+    return true;
+}
+
+/* Puts `medium` (NULL: none) into drive `index`, whose old one goes. */
+static void set_medium(struct domain *d, size_t index, struct block *medium)
+{
+    unsigned unit = d->config->drives[index].ide_unit;
+    struct block *old = ide_drive_set_medium(machine_ide(d->machine), unit, medium);
+    d->blocks[index] = medium;
+    block_close(old);
+}
+
+static bool open_tray(struct domain *d, size_t index, bool force, struct err *err)
+{
+    const struct config_drive *drive = &d->config->drives[index];
+    if (!drive->cdrom)
+        return err_set(err, "Device '%s' is not removable", drive->id);
+    if (!ide_tray_eject(machine_ide(d->machine), drive->ide_unit, force))
+        return err_set(
+            err,
+            "Device '%s' is locked by the guest, which has been asked to let go; force takes "
+            "the medium anyway",
+            drive->id);
+    return true;
+}
+
+static bool target_eject(void *opaque, size_t index, bool force, struct err *err)
+{
+    struct domain *d = opaque;
+    if (!d->blocks[index] && d->config->drives[index].cdrom)
+        return true;
+    if (!open_tray(d, index, force, err))
+        return false;
+    set_medium(d, index, NULL);
+    return true;
+}
+
+static bool target_change_medium(void *opaque, size_t index, const struct qmp_medium *medium,
+                                 struct err *err)
+{
+    struct domain *d = opaque;
+    if (!open_tray(d, index, false, err))
+        return false;
+    struct block_config config = {
+        .id = d->config->drives[index].id,
+        .file = medium->file,
+        .fd = medium->fd,
+        .format = medium->format,
+        .cache = d->config->drives[index].cache,
+        .read_only = true, /* whatever is asked: it is a CD */
+    };
+    struct block *b = block_open(d->loop, &config, err);
+    if (!b)
+        return false;
+    if (d->running && !block_activate(b, err)) {
+        block_close(b);
+        return false;
+    }
+    set_medium(d, index, b);
+    return true;
+}
+
+static bool target_pci(void *opaque, size_t index, struct qmp_pci_info *info)
+{
+    struct domain *d = opaque;
+    for (unsigned devfn = 0; devfn < 256; devfn++) {
+        const struct pci_device *p = pci_device_at(machine_pci(d->machine), (uint8_t)devfn);
+        if (!p || index--)
+            continue;
+        *info = (struct qmp_pci_info){
+            .qdev_id = "",
+            .slot = devfn >> 3,
+            .function = devfn & 7,
+            .class_code = pci_get32(p->config + 8) >> 8,
+            .vendor = pci_get16(p->config),
+            .device = pci_get16(p->config + 2),
+            .subsystem_vendor = pci_get16(p->config + 0x2C),
+            .subsystem = pci_get16(p->config + 0x2E),
+            .irq_pin = p->config[0x3D],
+            .irq = p->config[0x3C],
+        };
+        for (unsigned n = 0; n < PCI_BAR_COUNT; n++) {
+            const struct pci_bar *bar = &p->bars[n];
+            if (bar->kind == PCI_BAR_NONE)
+                continue;
+            info->regions[info->region_count++] = (struct qmp_pci_region){
+                .bar = n,
+                .io = bar->kind == PCI_BAR_PORT,
+                .prefetch =
+                    n != PCI_BAR_ROM && (p->config[0x10 + 4 * n] & 8) && bar->kind != PCI_BAR_PORT,
+                .address = bar->where,
+                .size = bar->size,
+            };
+        }
+        return true;
+    }
+    return false;
+}
+
+static bool target_vnc(void *opaque, struct qmp_vnc_info *info)
+{
+    struct domain *d = opaque;
+    if (!d->vnc)
+        return false;
+    struct vnc_info *v = &d->vnc_info;
+    vnc_get_info(d->vnc, v);
+    bool is_unix = !strcmp(v->address.family, "unix");
+    *info = (struct qmp_vnc_info){
+        .host = v->address.host,
+        .service = v->address.service,
+        .ipv6 = !strcmp(v->address.family, "ipv6"),
+        .unix_path = is_unix ? v->address.host : NULL,
+        .password = !strcmp(v->auth, "vnc"),
+        .clients = (unsigned)v->client_count,
+    };
+    return true;
+}
+
+static bool target_set_vnc_password(void *opaque, const char *password, struct err *err)
+{
+    struct domain *d = opaque;
+    if (!d->vnc)
+        return err_set(err, "there is no VNC server");
+    return vnc_set_password(d->vnc, password, err);
+}
+
+/* ---- Opening and closing -----------------------------------------------------------------------
+ */
+
+static bool open_blocks(struct domain *d, struct err *err)
+{
+    for (size_t i = 0; i < d->config->drive_count; i++) {
+        const struct config_drive *drive = &d->config->drives[i];
+        if (drive->empty)
+            continue;
+        struct block_config config = {
+            .id = drive->id,
+            .file = drive->file,
+            .fd = drive->fd,
+            .format = drive->format,
+            .cache = drive->cache,
+            .read_only = drive->read_only,
+        };
+        d->blocks[i] = block_open(d->loop, &config, err);
+        if (!d->blocks[i])
+            return false;
+    }
+    /* Now, while a refusal still is a failed `xl create`, and not only when the guest is to run. */
+    return d->config->start_paused || activate_blocks(d, err);
+}
+
+static bool open_serial(struct domain *d, struct err *err)
+{
+    for (size_t i = 0; i < d->config->serial_count; i++) {
+        char label[16];
+        if (d->config->serial_absent[i])
+            continue;
+        snprintf(label, sizeof(label), "serial%zu", i);
+        d->serial[i] = chardev_open(d->loop, label, &d->config->serial[i], err);
+        if (!d->serial[i])
+            return false;
+    }
+    return true;
+}
+
+static bool open_hypervisor(struct domain *d, struct err *err)
+{
+    const struct config *c = d->config;
+    struct hv_config config = {
+        .domid = c->domid,
+        .vcpus = c->max_vcpus,
+        .ram_bytes = c->ram_bytes,
+        .below_4g_end = c->below_4g_end,
+    };
+    d->hv = hv_open(&config, d->loop, err);
+    if (!d->hv)
+        return false;
+    d->xenstore = xenstore_open(c->domid, err);
+    return d->xenstore != NULL;
+}
+
+static bool open_machine(struct domain *d, struct err *err)
+{
+    struct machine_config config = {
+        .config = d->config,
+        .hv = d->hv,
+        .clock = loop_guest_clock(d->loop),
+        .display = d->display,
+        .input = d->input,
+        .vga_rom = d->vga_rom.data,
+        .vga_rom_len = d->vga_rom.len,
+        .power_off = guest_power_off,
+        .reset = guest_reset,
+        .suspend = guest_suspend,
+        .tray_moved = guest_moved_tray,
+        .opaque = d,
+    };
+    memcpy(config.blocks, d->blocks, sizeof(config.blocks));
+    memcpy(config.serial, d->serial, sizeof(config.serial));
+    d->machine = machine_new(&config, err);
+    if (!d->machine)
+        return false;
+    hv_attach(d->hv, machine_bus(d->machine), guest_time_offset, d);
+    return true;
+}
+
+static bool open_screen(struct domain *d, struct err *err)
+{
+    const struct config *c = d->config;
+    if (!c->vnc.enabled)
+        return true;
+    d->keymap = keymap_load(c->keymap, err);
+    if (!d->keymap)
+        return false;
+    d->vnc = vnc_open(d->loop, d->display, d->input, d->keymap, &c->vnc, c->name, err);
+    return d->vnc != NULL;
+}
+
+static bool open_monitors(struct domain *d, struct err *err)
+{
+    d->target = (struct qmp_target){
+        .opaque = d,
+        .name = d->config->name,
+        .vcpus = d->config->max_vcpus,
+        .run_state = target_run_state,
+        .stop = target_stop,
+        .cont = target_cont,
+        .quit = target_quit,
+        .reset = target_reset,
+        .chardev = target_chardev,
+        .vnc = target_vnc,
+        .set_vnc_password = target_set_vnc_password,
+        .block = target_block,
+        .eject = target_eject,
+        .change_medium = target_change_medium,
+        .pci = target_pci,
+    };
+    d->qmp = qmp_new(d->loop, &d->target, err);
+    if (!d->qmp || !qmp_add_fds(d->qmp, d->config->fds, d->config->fd_count, err))
+        return false;
+    for (size_t i = 0; i < d->config->monitor_count; i++)
+        if (!qmp_listen(d->qmp, &d->config->monitors[i], err))
+            return false;
+    return true;
+}
+
+static bool open_all(struct domain *d, struct err *err)
+{
+    const struct config *c = d->config;
+    if (c->incoming_fd >= 0)
+        return err_set(err, "-incoming: restoring a saved guest is not part of this version");
+    if (!open_blocks(d, err) || !open_serial(d, err))
+        return false;
+    if (c->vga == CONFIG_VGA_STD &&
+        !rom_load(&d->vga_rom, ROM_VGA_STD, (const char *const *)c->rom_dirs, c->rom_dir_count,
+                  0x1234, 0x1111, err))
+        return false;
+    d->display = display_new(loop_clock(d->loop));
+    d->input = input_new();
+    if (!d->display || !d->input)
+        return err_set(err, "out of memory");
+    return open_screen(d, err) && open_hypervisor(d, err) && open_machine(d, err) &&
+           open_monitors(d, err);
+}
+
+struct domain *domain_open(const struct config *config, struct loop *loop, struct err *err)
+{
+    struct domain *d = calloc(1, sizeof(*d));
+    if (!d) {
+        err_set(err, "out of memory");
+        return NULL;
+    }
+    d->config = config;
+    d->loop = loop;
+    d->state = QMP_PRELAUNCH;
+    if (!open_all(d, err)) {
+        domain_close(d);
+        return NULL;
+    }
+    return d;
+}
+
+/* What other programs find in xenstore; libxl reads it over QMP too. */
+static bool publish(struct domain *d, struct err *err)
+{
+    static const char pty[] = "pty:";
+    for (unsigned i = 0; i < CONFIG_MAX_SERIAL; i++) {
+        const char *name = d->serial[i] ? chardev_filename(d->serial[i]) : "";
+        if (!strncmp(name, pty, strlen(pty)) &&
+            !xenstore_set_serial_tty(d->xenstore, i, name + strlen(pty), err))
+            return false;
+    }
+    struct qmp_vnc_info vnc;
+    if (target_vnc(d, &vnc) && !vnc.unix_path &&
+        !xenstore_set_vnc(d->xenstore, vnc.host, (unsigned)strtoul(vnc.service, NULL, 10), err))
+        return false;
+    return xenstore_set_state(d->xenstore, d->config->start_paused ? "paused" : "running", err);
+}
+
+bool domain_start(struct domain *d, struct err *err)
+{
+    const struct config *c = d->config;
+    struct confine_config confinement = {
+        .restricted = c->restricted,
+        .chroot_dir = c->chroot_dir,
+        .run_as = c->run_as,
+        .uid = c->uid,
+        .gid = c->gid,
+        .seccomp = c->seccomp,
+    };
+    /* With restricted handles xenstore can no longer be written: libxl asks over QMP then, and not
+     * before we answer. */
+    if (!publish(d, err))
+        return false;
+    if (!confine(&confinement, d->hv, err))
+        return false;
+    return c->start_paused || start(d, err);
+}
+
+void domain_close(struct domain *d)
+{
+    if (!d)
+        return;
+    struct err err;
+    if (d->running && !stop(d, &err))
+        log_warn("%s", err.text);
+    qmp_free(d->qmp);
+    vnc_close(d->vnc);
+    machine_free(d->machine);
+    hv_close(d->hv);
+    xenstore_close(d->xenstore);
+    display_free(d->display);
+    input_free(d->input);
+    keymap_free(d->keymap);
+    rom_free(&d->vga_rom);
+    for (size_t i = 0; i < CONFIG_MAX_SERIAL; i++)
+        chardev_close(d->serial[i]);
+    for (size_t i = 0; i < d->config->drive_count; i++)
+        block_close(d->blocks[i]);
+    free(d);
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * machine: see machine.h. Read machine_new from top to bottom to learn the PC. What a PC has and is
+ * not here is Xen's: interrupt controllers, timers (PIT, HPET, PM timer), the RTC, the
+ * configuration address latch, port 0x61.
+ */
+#include "hw/pc/machine.h"
+
+#include <stdlib.h>
+
+#include "hw/core/bus.h"
+#include "hw/core/dma.h"
+#include "hw/core/log.h"
+#include "hw/pc/cmos.h"
+#include "hw/pc/dma8237.h"
+#include "hw/pc/fdc.h"
+#include "hw/pc/i440fx.h"
+#include "hw/pc/i8042.h"
+#include "hw/pc/piix3.h"
+#include "hw/pc/piix3_ide.h"
+#include "hw/pc/piix4_pm.h"
+#include "hw/pc/platform.h"
+#include "hw/pc/serial.h"
+#include "hw/pc/vga.h"
+#include "hw/xen/hypervisor.h"
+
+/* The outputs that drive ISA lines; two on one line are or-ed. */
+enum isa_source {
+    SOURCE_KEYBOARD,
+    SOURCE_COM1,
+    SOURCE_COM2,
+    SOURCE_COM3,
+    SOURCE_COM4,
+    SOURCE_FLOPPY,
+    SOURCE_SCI,
+    SOURCE_MOUSE,
+    SOURCE_IDE0,
+    SOURCE_IDE1,
+    SOURCE_COUNT,
+};
+
+static const uint8_t isa_line_of[SOURCE_COUNT] = {
+    [SOURCE_KEYBOARD] = 1, [SOURCE_COM1] = 4,   [SOURCE_COM2] = 3, [SOURCE_COM3] = 4,
+    [SOURCE_COM4] = 3,     [SOURCE_FLOPPY] = 6, [SOURCE_SCI] = 9,  [SOURCE_MOUSE] = 12,
+    [SOURCE_IDE0] = 14,    [SOURCE_IDE1] = 15,
+};
+
+struct machine {
+    struct machine_config config;
+    struct bus *bus;
+    struct dma *dma;
+    struct pci_bus *pci;
+    struct device_list devices;
+    struct piix3_ide *ide;
+    uint32_t asserted[16]; /* by ISA line: one bit per source */
+};
+
+static void isa_output(void *opaque, unsigned source, bool level)
+{
+    struct machine *m = opaque;
+    uint8_t line = isa_line_of[source];
+    uint32_t bit = 1u << source, before = m->asserted[line];
+    if (level)
+        m->asserted[line] |= bit;
+    else
+        m->asserted[line] &= ~bit;
+    /* The same again is a push after a restore: it goes out whatever Xen thinks the level is. */
+    if (!before != !m->asserted[line] || before == m->asserted[line])
+        hv_isa_irq(m->config.hv, line, m->asserted[line] != 0);
+}
+
+static void connect(struct machine *m, struct irq *irq, enum isa_source source)
+{
+    irq_init(irq, isa_output, m, source);
+}
+
+static void power_off(void *opaque)
+{
+    struct machine *m = opaque;
+    m->config.power_off(m->config.opaque);
+}
+
+static void reset_line(void *opaque)
+{
+    struct machine *m = opaque;
+    m->config.reset(m->config.opaque);
+}
+
+static void suspend(void *opaque)
+{
+    struct machine *m = opaque;
+    m->config.suspend(m->config.opaque);
+}
+
+static void tray_moved(void *opaque, unsigned unit, bool open)
+{
+    struct machine *m = opaque;
+    const struct config *config = m->config.config;
+    for (size_t i = 0; i < config->drive_count; i++)
+        if (config->drives[i].ide_unit == unit)
+            m->config.tray_moved(m->config.opaque, i, open);
+}
+
+static bool add_ide(struct machine *m, struct err *err)
+{
+    const struct config *config = m->config.config;
+    struct piix3_ide_config ide = {.tray_moved = tray_moved, .opaque = m};
+    for (size_t i = 0; i < config->drive_count; i++) {
+        const struct config_drive *d = &config->drives[i];
+        ide.drive[d->ide_unit] = (struct ide_drive_config){
+            .present = true,
+            .cdrom = d->cdrom,
+            .block = m->config.blocks[i],
+            .serial = d->serial,
+            .model = d->model,
+            .firmware = d->version,
+            .wwn = d->wwn,
+            .cyls = d->cyls,
+            .heads = d->heads,
+            .secs = d->secs,
+            .discard = d->discard,
+        };
+    }
+    m->ide = piix3_ide_realize(m->pci, m->bus, m->dma, m->config.clock, &m->devices, &ide, err);
+    if (!m->ide)
+        return false;
+    connect(m, piix3_ide_irq(m->ide, 0), SOURCE_IDE0);
+    connect(m, piix3_ide_irq(m->ide, 1), SOURCE_IDE1);
+    return true;
+}
+
+static bool add_power_management(struct machine *m, struct err *err)
+{
+    const struct config *config = m->config.config;
+    struct piix4_pm_config pm = {
+        .vcpus = config->vcpus,
+        .serial = {m->config.serial[0] != NULL, m->config.serial[1] != NULL},
+        .power_off = power_off,
+        .suspend = suspend,
+        .opaque = m,
+    };
+    struct piix4_pm *d = piix4_pm_realize(m->pci, m->bus, &m->devices, &pm, err);
+    if (!d)
+        return false;
+    connect(m, piix4_pm_sci(d), SOURCE_SCI);
+    return true;
+}
+
+static bool add_platform(struct machine *m, struct err *err)
+{
+    /* No PV disk back-end is here yet: no unplug, and the magic number stays hidden. */
+    struct platform_config platform = {.devfn = PCI_DEVFN(2, 0)};
+    return platform_realize(m->pci, m->bus, &m->devices, &platform, err) != NULL;
+}
+
+static bool add_vga(struct machine *m, unsigned slot, struct err *err)
+{
+    const struct machine_config *c = &m->config;
+    struct vga_config vga = {
+        .devfn = PCI_DEVFN(slot, 0),
+        .memory = (uint32_t)c->config->vga_mib << 20,
+        .rom = c->vga_rom,
+        .rom_len = c->vga_rom_len,
+    };
+    return vga_realize(m->pci, m->bus, c->hv, c->clock, c->display, &m->devices, &vga, err) != NULL;
+}
+
+static bool add_keyboard(struct machine *m, struct err *err)
+{
+    struct i8042_config config = {.reset = reset_line, .opaque = m};
+    struct i8042 *d =
+        i8042_realize(m->bus, m->config.clock, &m->devices, m->config.input, &config, err);
+    if (!d)
+        return false;
+    connect(m, &d->kbd_irq, SOURCE_KEYBOARD);
+    connect(m, &d->mouse_irq, SOURCE_MOUSE);
+    return true;
+}
+
+static bool add_serial(struct machine *m, struct err *err)
+{
+    for (unsigned i = 0; i < CONFIG_MAX_SERIAL; i++) {
+        const struct config *config = m->config.config;
+        if (i >= config->serial_count || config->serial_absent[i])
+            continue;
+        struct serial_config serial = {.index = i};
+        struct serial *d =
+            serial_realize(m->bus, m->config.clock, &m->devices, &serial, m->config.serial[i], err);
+        if (!d)
+            return false;
+        connect(m, &d->irq, SOURCE_COM1 + i);
+    }
+    return true;
+}
+
+static bool add_cmos(struct machine *m, struct err *err)
+{
+    const struct config *config = m->config.config;
+    uint64_t below =
+        config->ram_bytes < config->below_4g_end ? config->ram_bytes : config->below_4g_end;
+    struct cmos_config cmos = {
+        .ram_below_4g = below,
+        .ram_above_4g = config->ram_bytes - below,
+        .vcpus = config->vcpus,
+        .boot_order = config->boot_order,
+    };
+    for (unsigned unit = 0; unit < CMOS_DISKS; unit++)
+        ide_drive_geometry(m->ide, unit, &cmos.disk[unit].cylinders, &cmos.disk[unit].heads,
+                           &cmos.disk[unit].sectors);
+    return cmos_realize(m->bus, &m->devices, &cmos, err) != NULL;
+}
+
+static bool add_floppy(struct machine *m, struct err *err)
+{
+    struct fdc *d = fdc_realize(m->bus, &m->devices, err);
+    if (!d)
+        return false;
+    connect(m, &d->irq, SOURCE_FLOPPY);
+    return true;
+}
+
+static bool build(struct machine *m, struct err *err)
+{
+    const struct config *config = m->config.config;
+
+    /* PCI: 00:00.0 host bridge, 00:01.x PIIX, then the cards in the order that guests know. */
+    if (!i440fx_realize(m->pci, &m->devices, err) ||
+        !piix3_realize(m->pci, m->bus, m->config.hv, &m->devices, reset_line, m, err) ||
+        !add_ide(m, err) || !add_power_management(m, err))
+        return false;
+    unsigned slot = 2;
+    if (config->platform_pci) {
+        if (!add_platform(m, err))
+            return false;
+        slot++;
+    }
+    if (config->vga == CONFIG_VGA_STD && !add_vga(m, slot, err))
+        return false;
+
+    /* ISA */
+    return add_keyboard(m, err) && add_serial(m, err) && add_cmos(m, err) &&
+           dma8237_realize(m->bus, m->dma, &m->devices, err) != NULL && add_floppy(m, err);
+}
+
+struct machine *machine_new(const struct machine_config *config, struct err *err)
+{
+    struct machine *m = calloc(1, sizeof(*m));
+    if (!m) {
+        err_set(err, "out of memory");
+        return NULL;
+    }
+    m->config = *config;
+    m->bus = bus_new(config->hv);
+    m->dma = m->bus ? dma_new(config->hv) : NULL;
+    m->pci = m->dma ? pci_bus_new(m->bus, config->hv) : NULL;
+    if (!m->pci) {
+        err_set(err, "out of memory");
+        machine_free(m);
+        return NULL;
+    }
+    if (!build(m, err)) {
+        machine_free(m);
+        return NULL;
+    }
+    machine_reset(m);
+    return m;
+}
+
+void machine_free(struct machine *m)
+{
+    if (!m)
+        return;
+    devices_destroy(&m->devices);
+    pci_bus_free(m->pci);
+    dma_free(m->dma);
+    bus_free(m->bus);
+    free(m);
+}
+
+struct bus *machine_bus(struct machine *m)
+{
+    return m->bus;
+}
+
+struct pci_bus *machine_pci(struct machine *m)
+{
+    return m->pci;
+}
+
+struct device_list *machine_devices(struct machine *m)
+{
+    return &m->devices;
+}
+
+struct piix3_ide *machine_ide(struct machine *m)
+{
+    return m->ide;
+}
+
+void machine_reset(struct machine *m)
+{
+    devices_reset(&m->devices);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * machine: the PC, wired in one function: which chips there are, at which ports, on which interrupt
+ * lines and in which PCI slots. What is behind them (images, streams, screen) is opened by the
+ * caller and given in.
+ */
+#ifndef HW_PC_MACHINE_H
+#define HW_PC_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "block/block.h"
+#include "hw/core/clock.h"
+#include "hw/core/device.h"
+#include "hw/core/err.h"
+#include "hw/pc/pci.h"
+#include "toolstack/config.h"
+#include "ui/chardev.h"
+#include "ui/display.h"
+#include "ui/input.h"
+
+struct hypervisor;
+struct machine;
+struct piix3_ide;
+
+struct machine_config {
+    const struct config *config; /* memory, boot order, drives' identities, graphics */
+    struct hypervisor *hv;
+    struct clock *clock; /* guest time */
+    struct display *display;
+    struct input *input;
+    struct block *blocks[CONFIG_MAX_DRIVES]; /* by index of config->drives; NULL: empty CD drive */
+    struct chardev *serial[CONFIG_MAX_SERIAL]; /* NULL: COM port absent, or nothing plugged in */
+    const uint8_t *vga_rom;
+    uint32_t vga_rom_len;
+
+    /* What the guest does to the whole domain. Called from within its access, before that is
+     * answered. */
+    void (*power_off)(void *opaque);
+    void (*reset)(void *opaque);
+    void (*suspend)(void *opaque);
+    /* The guest opened or closed the tray of config->drives[index]. */
+    void (*tray_moved)(void *opaque, size_t index, bool open);
+    void *opaque;
+};
+
+/* Builds the machine and resets it. NULL and *err on failure; nothing is then left behind. */
+struct machine *machine_new(const struct machine_config *config, struct err *err);
+
+/* Destroys the devices in reverse order; the blocks and streams stay the caller's. NULL is fine. */
+void machine_free(struct machine *machine);
+
+struct bus *machine_bus(struct machine *machine);
+struct pci_bus *machine_pci(struct machine *machine);
+struct device_list *machine_devices(struct machine *machine);
+struct piix3_ide *machine_ide(struct machine *machine);
+
+/* CMOS RAM and devices as after power-on. */
+void machine_reset(struct machine *machine);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* machine_rig: see machine_rig.h. */
+#include "tests/device/machine_rig.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/fake/block.h"
+
+static uint64_t rig_now(const struct clock *clock)
+{
+    const struct machine_rig *rig =
+        (const void *)((const char *)clock - offsetof(struct machine_rig, clock));
+    return rig->now;
+}
+
+static void power_off(void *opaque)
+{
+    ((struct machine_rig *)opaque)->power_offs++;
+}
+
+static void reset(void *opaque)
+{
+    ((struct machine_rig *)opaque)->resets++;
+}
+
+static void suspend(void *opaque)
+{
+    ((struct machine_rig *)opaque)->suspends++;
+}
+
+static void tray_moved(void *opaque, size_t index, bool open)
+{
+    (void)index;
+    (void)open;
+    ((struct machine_rig *)opaque)->tray_moves++;
+}
+
+struct machine_rig *machine_rig_new(void)
+{
+    static struct err err;
+    struct machine_rig *rig = calloc(1, sizeof(*rig));
+    if (!rig)
+        abort();
+    rig->config = (struct config){
+        .platform_pci = true,
+        .ram_bytes = 4u << 20,
+        .below_4g_end = 0xF0000000,
+        .vcpus = 1,
+        .max_vcpus = 1,
+        .boot_order = "cd",
+        .vga = CONFIG_VGA_STD,
+        .vga_mib = 8,
+        .drives = {{.ide_unit = 0}, {.ide_unit = 2, .cdrom = true}, {.ide_unit = 3, .cdrom = true}},
+        .drive_count = 3,
+        .serial_count = 1,
+    };
+    rig->hv = fake_hypervisor_new((size_t)rig->config.ram_bytes);
+    clock_init(&rig->clock, rig_now);
+    rig->display = display_new(&rig->clock);
+    rig->input = input_new();
+    rig->disk = fake_block_new("disk", 64u << 20);
+    rig->cd = fake_block_new("cd", 2u << 20);
+    rig->cd->read_only = true;
+    struct machine_config config = {
+        .config = &rig->config,
+        .hv = rig->hv,
+        .clock = &rig->clock,
+        .display = rig->display,
+        .input = rig->input,
+        .blocks = {rig->disk, rig->cd},
+        .power_off = power_off,
+        .reset = reset,
+        .suspend = suspend,
+        .tray_moved = tray_moved,
+        .opaque = rig,
+    };
+    rig->machine = machine_new(&config, &err);
+    if (!rig->machine)
+        abort();
+    return rig;
+}
+
+void machine_rig_free(struct machine_rig *rig)
+{
+    machine_free(rig->machine);
+    fake_block_free(rig->disk);
+    fake_block_free(rig->cd);
+    display_free(rig->display);
+    input_free(rig->input);
+    clock_destroy(&rig->clock);
+    fake_hypervisor_free(rig->hv);
+    free(rig);
+}
+
+void machine_rig_disks(struct machine_rig *rig)
+{
+    fake_block_run(rig->disk);
+    fake_block_run(rig->cd);
+}
+
+void machine_rig_step(struct machine_rig *rig, uint64_t ns)
+{
+    uint64_t until = rig->now + ns;
+    for (unsigned budget = 100000; clock_deadline(&rig->clock) <= until && budget; budget--) {
+        if (clock_deadline(&rig->clock) > rig->now)
+            rig->now = clock_deadline(&rig->clock);
+        clock_run(&rig->clock, rig->now);
+    }
+    rig->now = until;
+}

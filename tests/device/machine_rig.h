@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* machine_rig: the whole PC on the fake hypervisor, with disks in memory: for tests and the fuzzer
+ * of the machine. */
+#ifndef TESTS_DEVICE_MACHINE_RIG_H
+#define TESTS_DEVICE_MACHINE_RIG_H
+
+#include "hw/core/clock.h"
+#include "hw/pc/machine.h"
+#include "tests/fake/hypervisor.h"
+#include "toolstack/config.h"
+#include "ui/display.h"
+#include "ui/input.h"
+
+struct machine_rig {
+    struct hypervisor *hv;
+    struct clock clock;
+    uint64_t now;
+    struct display *display;
+    struct input *input;
+    struct config config;
+    struct block *disk, *cd;
+    struct machine *machine;
+    unsigned power_offs, resets, suspends, tray_moves;
+};
+
+/* A disk as unit 0, a CD as unit 2, an empty CD drive as unit 3, VGA, COM1. Aborts if it cannot be
+ * built. */
+struct machine_rig *machine_rig_new(void);
+void machine_rig_free(struct machine_rig *rig);
+
+/* Moves guest time; due timers run. */
+void machine_rig_step(struct machine_rig *rig, uint64_t ns);
+
+/* Lets the disks finish what is under way. */
+void machine_rig_disks(struct machine_rig *rig);
+
+#endif
