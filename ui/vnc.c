@@ -1,0 +1,652 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vnc: the loop's side of the VNC server: connections, sharing, pictures and events. */
+#include "ui/vnc.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "hw/core/log.h"
+#include "ui/vnc_internal.h"
+
+#define HANDSHAKE_TIME (60 * NS_PER_S) /* time enough to type a password */
+#define IDLE_TIME      (2 * NS_PER_S)  /* nobody asks for pictures: the chip need not draw any */
+#define TEND_PERIOD    NS_PER_S        /* of the timer that watches over these two */
+#define DRAIN_BATCH    64              /* events of one viewer at a time … */
+#define DRAIN_PERIOD   NS_PER_MS /* … and when the next may come: it is a person who types */
+#define ACCEPT_BURST   32        /* connections a second */
+#define LOG_BURST      16        /* lines a minute */
+#define LOG_PERIOD     (60 * NS_PER_S)
+#define THREAD_STACK   (256 * 1024)
+#define KEEPALIVE_S    60    /* silence after which the kernel asks whether the peer still is */
+#define DEAD_PEER_MS   30000 /* no acknowledgement for that long: it is not */
+
+/* Lines about peers */
+
+static bool may_log(struct vnc *vnc)
+{
+    struct vnc_ration *r = &vnc->ration;
+    uint64_t now = clock_now(loop_clock(vnc->loop));
+
+    if (now - r->since >= LOG_PERIOD || r->since == 0) {
+        if (r->suppressed)
+            log_info("VNC: %u more lines about viewers were left out", r->suppressed);
+        *r = (struct vnc_ration){.allowance = LOG_BURST, .since = now};
+    }
+    if (r->allowance == 0) {
+        r->suppressed++;
+        return false;
+    }
+    r->allowance--;
+    return true;
+}
+
+static unsigned viewers(const struct vnc *vnc)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < VNC_MAX_CLIENTS; i++)
+        n += vnc->clients[i] && vnc->clients[i]->welcomed;
+    return n;
+}
+
+/* Ending connections */
+
+/* Asks the session to end: whatever it waits for, it finds out. */
+static void drop(struct vnc_client *client, const char *why)
+{
+    if (!client->dropped)
+        client->dropped = why;
+    atomic_store_explicit(&client->closing, true, memory_order_release);
+    shutdown(client->sock, SHUT_RDWR);
+    vnc_poke(client->wake);
+}
+
+static void free_client(struct vnc_client *client)
+{
+    if (client->frame.pixels)
+        munmap(client->frame.pixels, client->frame.bytes);
+    pixman_region32_fini(&client->damage);
+    if (client->sock >= 0)
+        close(client->sock);
+    if (client->wake >= 0)
+        close(client->wake);
+    free(client);
+}
+
+/* The session has ended: what it held is let go, and its place is free again. */
+static void reap(struct vnc *vnc, unsigned slot)
+{
+    struct vnc_client *client = vnc->clients[slot];
+    const char *why = client->dropped ? client->dropped : client->end;
+    char text[128];
+
+    pthread_join(client->thread, NULL);
+    vnc_input_release(vnc, client);
+    vnc->clients[slot] = NULL;
+    vnc_address_text(&client->address, text, sizeof(text));
+    if (client->welcomed) {
+        if (may_log(vnc))
+            log_info("VNC: %s has left%s%s", text, why ? ": " : "", why ? why : "");
+    } else if (why && may_log(vnc)) {
+        log_info("VNC: %s was not let in: %s", text, why);
+    }
+    free_client(client);
+}
+
+/* Pictures */
+
+static bool waits_for_picture(const struct vnc_client *client)
+{
+    int owner = atomic_load_explicit(&client->frame_owner, memory_order_acquire);
+
+    return owner == VNC_LOOP_HAS || owner == VNC_LOOP_HAS_HURRY;
+}
+
+static void copy_rect(const struct vnc *vnc, struct vnc_frame *frame, int x, int y, int width,
+                      int height)
+{
+    const char *from = (const char *)pixman_image_get_data(vnc->surface);
+    size_t stride = (size_t)pixman_image_get_stride(vnc->surface);
+
+    from += (size_t)y * stride + (size_t)x * 4;
+    for (int row = 0; row < height; row++, from += stride)
+        memcpy(frame->pixels + (size_t)(y + row) * (size_t)frame->width + x, from,
+               (size_t)width * 4);
+}
+
+/* A buffer for the surface's size. mmap, since malloc might never give it back. */
+static bool fit_frame(const struct vnc *vnc, struct vnc_frame *frame)
+{
+    int width = pixman_image_get_width(vnc->surface);
+    int height = pixman_image_get_height(vnc->surface);
+    size_t bytes = (size_t)width * (size_t)height * 4;
+    void *pixels;
+
+    if (frame->pixels && frame->width == width && frame->height == height)
+        return true;
+    pixels = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pixels == MAP_FAILED)
+        return false;
+    if (frame->pixels)
+        munmap(frame->pixels, frame->bytes);
+    frame->pixels = pixels;
+    frame->bytes = bytes;
+    frame->width = width;
+    frame->height = height;
+    frame->resized = true;
+    return true;
+}
+
+static void add_rect(const struct vnc *vnc, struct vnc_frame *frame, const pixman_box32_t *box)
+{
+    unsigned i = frame->count++;
+
+    frame->rects[i].x = box->x1;
+    frame->rects[i].y = box->y1;
+    frame->rects[i].width = box->x2 - box->x1;
+    frame->rects[i].height = box->y2 - box->y1;
+    copy_rect(vnc, frame, box->x1, box->y1, box->x2 - box->x1, box->y2 - box->y1);
+}
+
+/* Gives a viewer that waits what has changed for it. */
+static void deliver(struct vnc *vnc, struct vnc_client *client)
+{
+    struct vnc_frame *frame = &client->frame;
+    int owner = atomic_load_explicit(&client->frame_owner, memory_order_acquire);
+    pixman_box32_t all;
+    const pixman_box32_t *boxes;
+    int count;
+
+    if ((owner != VNC_LOOP_HAS && owner != VNC_LOOP_HAS_HURRY) || !vnc->surface)
+        return;
+    if (owner == VNC_LOOP_HAS && !client->whole && !pixman_region32_not_empty(&client->damage))
+        return;
+    if (!fit_frame(vnc, frame)) {
+        drop(client, "out of memory");
+        return;
+    }
+    frame->count = 0;
+    all = (pixman_box32_t){0, 0, frame->width, frame->height};
+    if (client->whole) {
+        add_rect(vnc, frame, &all);
+    } else {
+        pixman_region32_intersect_rect(&client->damage, &client->damage, 0, 0,
+                                       (unsigned)frame->width, (unsigned)frame->height);
+        boxes = pixman_region32_rectangles(&client->damage, &count);
+        if (count > VNC_MAX_RECTS) {
+            boxes = pixman_region32_extents(&client->damage);
+            count = 1;
+        }
+        for (int i = 0; i < count; i++)
+            add_rect(vnc, frame, &boxes[i]);
+    }
+    client->whole = false;
+    pixman_region32_clear(&client->damage);
+    atomic_store_explicit(&client->frame_owner, VNC_SESSION_MAY_TAKE, memory_order_release);
+    vnc_poke(client->wake);
+}
+
+static void want_updates(struct vnc *vnc, bool wants)
+{
+    if (wants)
+        vnc->last_wanted = clock_now(loop_clock(vnc->loop));
+    if (vnc->wants != wants) {
+        vnc->wants = wants;
+        display_viewer_wants(vnc->display, &vnc->viewer, wants);
+    }
+}
+
+static void screen_damaged(void *opaque, pixman_image_t *surface, const pixman_region32_t *damage)
+{
+    struct vnc *vnc = opaque;
+
+    vnc->surface = surface;
+    for (unsigned i = 0; i < VNC_MAX_CLIENTS; i++) {
+        struct vnc_client *client = vnc->clients[i];
+
+        if (!client || !client->welcomed)
+            continue;
+        pixman_region32_union(&client->damage, &client->damage, damage);
+        deliver(vnc, client);
+    }
+}
+
+static void screen_resized(void *opaque, pixman_image_t *surface)
+{
+    struct vnc *vnc = opaque;
+
+    vnc->surface = surface;
+    for (unsigned i = 0; i < VNC_MAX_CLIENTS; i++) {
+        struct vnc_client *client = vnc->clients[i];
+
+        if (!client || !client->welcomed)
+            continue;
+        client->whole = true;
+        deliver(vnc, client);
+    }
+}
+
+/* Letting viewers in */
+
+/* RFB 7.3.1: a viewer may ask to be the only one. */
+static void admit(struct vnc *vnc, struct vnc_client *client)
+{
+    char text[128];
+
+    if (client->exclusive && vnc->share_force) {
+        drop(client, "it wanted the screen for itself (share=force-shared)");
+        return;
+    }
+    for (unsigned i = 0; i < VNC_MAX_CLIENTS && !vnc->share_ignore; i++) {
+        struct vnc_client *other = vnc->clients[i];
+
+        if (!other || other == client || !other->welcomed)
+            continue;
+        if (client->exclusive) {
+            drop(other, "another viewer wanted the screen for itself");
+        } else if (other->exclusive && !atomic_load(&other->closing)) {
+            drop(client, "another viewer has the screen for itself");
+            return;
+        }
+    }
+    client->welcomed = true;
+    client->whole = true;
+    want_updates(vnc, true);
+    client->frame.width = vnc->surface ? pixman_image_get_width(vnc->surface) : 640;
+    client->frame.height = vnc->surface ? pixman_image_get_height(vnc->surface) : 480;
+    atomic_store_explicit(&client->phase, VNC_VIEWING, memory_order_release);
+    vnc_poke(client->wake);
+    vnc_address_text(&client->address, text, sizeof(text));
+    if (may_log(vnc))
+        log_info("VNC: %s is connected (viewers: %u)", text, viewers(vnc));
+}
+
+/* Events: only a batch at a time, so that a viewer that floods costs the guest little. True: there
+ * are more. */
+static bool drain(struct vnc *vnc, struct vnc_client *client)
+{
+    unsigned tail = atomic_load_explicit(&client->tail, memory_order_relaxed);
+    unsigned head = atomic_load_explicit(&client->head, memory_order_acquire);
+    unsigned taken = 0;
+    uint64_t now;
+
+    if (tail == head)
+        return false;
+    now = clock_now(loop_clock(vnc->loop));
+    if (now < client->drain_after)
+        return true;
+    for (; tail != head && taken < DRAIN_BATCH; tail++, taken++) {
+        const struct vnc_event *event = &client->ring[tail % VNC_RING];
+        const struct vnc_event *next = &client->ring[(tail + 1) % VNC_RING];
+
+        /* Of a run of moves with the same buttons the last one tells it all. */
+        if (event->kind == VNC_POINTER && tail + 1 != head && next->kind == VNC_POINTER &&
+            event->buttons == client->held.buttons && next->buttons == event->buttons)
+            continue;
+        vnc_input_event(vnc, client, event);
+    }
+    atomic_store(&client->tail, tail);
+    if (taken == DRAIN_BATCH)
+        client->drain_after = now + DRAIN_PERIOD;
+    if (atomic_exchange(&client->starved, false))
+        vnc_poke(client->wake);
+    return tail != head;
+}
+
+static void accept_again(struct vnc *vnc);
+
+static bool has_clients(const struct vnc *vnc)
+{
+    for (unsigned i = 0; i < VNC_MAX_CLIENTS; i++) {
+        if (vnc->clients[i])
+            return true;
+    }
+    return false;
+}
+
+/* Looks at every session: who wants in, what was typed, who waits for a picture, who has ended. */
+static void look(struct vnc *vnc)
+{
+    bool more = false, freed = false;
+
+    for (unsigned i = 0; i < VNC_MAX_CLIENTS; i++) {
+        struct vnc_client *client = vnc->clients[i];
+        int phase;
+
+        if (!client)
+            continue;
+        phase = atomic_load_explicit(&client->phase, memory_order_acquire);
+        if (phase == VNC_ASKING && !client->dropped)
+            admit(vnc, client);
+        if (!drain(vnc, client)) {
+            if (phase == VNC_ENDED) {
+                reap(vnc, i);
+                freed = true;
+                continue;
+            }
+        } else {
+            more = true;
+        }
+        if (waits_for_picture(client)) {
+            want_updates(vnc, true);
+            deliver(vnc, client);
+        }
+    }
+    if (more)
+        timer_arm_in(&vnc->drain_timer, DRAIN_PERIOD);
+    if (viewers(vnc) == 0)
+        want_updates(vnc, false);
+    if (freed)
+        accept_again(vnc);
+}
+
+static void woken(void *opaque, uint32_t events)
+{
+    struct vnc *vnc = opaque;
+    uint64_t count;
+    ssize_t n = read(vnc->wake, &count, sizeof(count));
+
+    (void)n;
+    (void)events;
+    /* Cleared before looking: what comes while we look wakes us again. */
+    atomic_store(&vnc->woken, false);
+    look(vnc);
+}
+
+static void drain_again(void *opaque)
+{
+    look(opaque);
+}
+
+/* While there is anyone: handshakes that take too long, viewers that are not looking. */
+static void tend(void *opaque)
+{
+    struct vnc *vnc = opaque;
+    uint64_t now = clock_now(loop_clock(vnc->loop));
+    bool waiting = false;
+
+    for (unsigned i = 0; i < VNC_MAX_CLIENTS; i++) {
+        struct vnc_client *client = vnc->clients[i];
+
+        if (!client)
+            continue;
+        if (!client->welcomed && now >= client->deadline && !client->dropped)
+            drop(client, "the handshake took too long");
+        waiting |= waits_for_picture(client);
+    }
+    if (waiting)
+        vnc->last_wanted = now;
+    else if (now - vnc->last_wanted >= IDLE_TIME)
+        want_updates(vnc, false);
+    accept_again(vnc);
+    if (has_clients(vnc) || vnc->parked)
+        timer_arm_in(&vnc->tend_timer, TEND_PERIOD);
+}
+
+/* Connections */
+
+static void park(struct vnc *vnc)
+{
+    vnc->parked = true;
+    for (unsigned i = 0; i < vnc->listener_count; i++)
+        loop_watch_events(vnc->loop, &vnc->listeners[i].source, 0);
+    if (!timer_armed(&vnc->tend_timer))
+        timer_arm_in(&vnc->tend_timer, TEND_PERIOD);
+}
+
+static void accept_again(struct vnc *vnc)
+{
+    if (!vnc->parked)
+        return;
+    vnc->parked = false;
+    for (unsigned i = 0; i < vnc->listener_count; i++)
+        loop_watch_events(vnc->loop, &vnc->listeners[i].source, EPOLLIN);
+}
+
+static bool may_accept(struct vnc *vnc)
+{
+    uint64_t now = clock_now(loop_clock(vnc->loop));
+
+    if (now - vnc->accept_since >= NS_PER_S || vnc->accept_since == 0) {
+        vnc->accept_since = now;
+        vnc->accept_tokens = ACCEPT_BURST;
+    }
+    if (vnc->accept_tokens == 0)
+        return false;
+    vnc->accept_tokens--;
+    return true;
+}
+
+/* A free place. If there is none, the stranger that has been here longest has to go. */
+static int find_place(struct vnc *vnc)
+{
+    struct vnc_client *oldest = NULL;
+
+    for (unsigned i = 0; i < VNC_MAX_CLIENTS; i++) {
+        struct vnc_client *client = vnc->clients[i];
+
+        if (!client)
+            return (int)i;
+        if (!client->welcomed && (!oldest || client->deadline < oldest->deadline))
+            oldest = client;
+    }
+    if (oldest && !oldest->dropped)
+        drop(oldest, "others want its place");
+    return -1;
+}
+
+static bool start_session(struct vnc_client *client)
+{
+    sigset_t all, before;
+    pthread_attr_t attr;
+    int rc;
+
+    /* Signals are the loop's; SIGPIPE, blocked, leaves writes to fail with EPIPE. */
+    sigfillset(&all);
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, THREAD_STACK);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    rc = pthread_create(&client->thread, &attr, vnc_session, client);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attr);
+    if (rc == 0)
+        pthread_setname_np(client->thread, "vnc");
+    return rc == 0;
+}
+
+static void take_connection(struct vnc *vnc, int sock, const struct sockaddr_storage *peer,
+                            unsigned place)
+{
+    struct vnc_client *client = calloc(1, sizeof(*client));
+    int on = 1, timeout = DEAD_PEER_MS, idle = KEEPALIVE_S;
+
+    if (!client) {
+        close(sock);
+        return;
+    }
+    client->vnc = vnc;
+    client->sock = sock;
+    client->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    client->deadline = clock_now(loop_clock(vnc->loop)) + HANDSHAKE_TIME;
+    vnc_address_of(peer, &client->address);
+    pixman_region32_init(&client->damage);
+    setsockopt(sock, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(sock, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    setsockopt(sock, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout, sizeof(timeout));
+    /* libvncserver waits with select(). */
+    if (client->wake < 0 || sock >= FD_SETSIZE || !start_session(client)) {
+        if (may_log(vnc))
+            log_warn("VNC: a connection was refused: out of descriptors or threads");
+        free_client(client);
+        return;
+    }
+    vnc->clients[place] = client;
+    if (!timer_armed(&vnc->tend_timer))
+        timer_arm_in(&vnc->tend_timer, TEND_PERIOD);
+}
+
+static void incoming(void *opaque, uint32_t events)
+{
+    struct vnc_listener *listener = opaque;
+    struct vnc *vnc = listener->vnc;
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof(peer);
+    int sock, place = find_place(vnc);
+
+    (void)events;
+    /* Those that must wait do so in the kernel's queue. */
+    if (place < 0 || !may_accept(vnc)) {
+        park(vnc);
+        return;
+    }
+    memset(&peer, 0, sizeof(peer));
+    sock = accept4(listener->fd, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (sock >= 0)
+        take_connection(vnc, sock, &peer, (unsigned)place);
+    else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+        park(vnc); /* the connection stays, and would wake us for ever */
+}
+
+/* Opening and closing */
+
+static bool is_loopback(const struct vnc_address *address)
+{
+    return strcmp(address->family, "unix") == 0 || strncmp(address->host, "127.", 4) == 0 ||
+           strcmp(address->host, "::1") == 0;
+}
+
+struct vnc *vnc_open(struct loop *loop, struct display *display, struct input *input,
+                     const struct keymap *keymap, const struct config_vnc *config, const char *name,
+                     struct err *err)
+{
+    struct vnc *vnc = calloc(1, sizeof(*vnc));
+    char text[128];
+
+    if (!vnc) {
+        err_set(err, "VNC: out of memory");
+        return NULL;
+    }
+    vnc->loop = loop;
+    vnc->display = display;
+    vnc->input = input;
+    vnc->keymap = keymap;
+    vnc->password_required = config->password;
+    vnc->share_force = config->share_force;
+    vnc->share_ignore = config->share_ignore;
+    vnc->lock_key_sync = config->lock_key_sync;
+    vnc->wake = -1;
+    if (name)
+        snprintf(vnc->title, sizeof(vnc->title), "hvm-dm (%s)", name);
+    else
+        snprintf(vnc->title, sizeof(vnc->title), "hvm-dm");
+    pthread_mutex_init(&vnc->password_lock, NULL);
+    timer_init(&vnc->drain_timer, loop_clock(loop), drain_again, vnc);
+    timer_init(&vnc->tend_timer, loop_clock(loop), tend, vnc);
+
+    if (!vnc_listen(vnc, config, err) || !vnc_session_prepare(vnc, err))
+        goto failed;
+    vnc->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (vnc->wake < 0) {
+        err_set(err, "VNC: eventfd: %s", strerror(errno));
+        goto failed;
+    }
+    if (!loop_watch(loop, &vnc->wake_source, vnc->wake, EPOLLIN, woken, vnc, err))
+        goto failed;
+    for (unsigned i = 0; i < vnc->listener_count; i++) {
+        struct vnc_listener *listener = &vnc->listeners[i];
+
+        listener->vnc = vnc;
+        if (!loop_watch(loop, &listener->source, listener->fd, EPOLLIN, incoming, listener, err))
+            goto failed;
+    }
+    vnc->viewer = (struct display_viewer){
+        .resized = screen_resized, .damaged = screen_damaged, .opaque = vnc};
+    display_add_viewer(display, &vnc->viewer);
+    vnc_address_text(&vnc->address, text, sizeof(text));
+    log_info("VNC: listening on %s", text);
+    if (!vnc->password_required && !is_loopback(&vnc->address))
+        log_warn(
+            "VNC: whoever reaches %s has the guest's screen and keyboard: no password is asked",
+            text);
+    return vnc;
+
+failed:
+    vnc_close(vnc);
+    return NULL;
+}
+
+void vnc_close(struct vnc *vnc)
+{
+    if (!vnc)
+        return;
+    for (unsigned i = 0; i < vnc->listener_count; i++) {
+        loop_unwatch(vnc->loop, &vnc->listeners[i].source);
+        close(vnc->listeners[i].fd);
+    }
+    if (vnc->unix_path)
+        unlink(vnc->unix_path); /* not there any more after a chroot: then it stays */
+    free(vnc->unix_path);
+    for (unsigned i = 0; i < VNC_MAX_CLIENTS; i++) {
+        if (vnc->clients[i])
+            drop(vnc->clients[i], "the device model ends");
+    }
+    for (unsigned i = 0; i < VNC_MAX_CLIENTS; i++) {
+        if (vnc->clients[i]) {
+            vnc->clients[i]->held.count = 0; /* the guest is not told any more */
+            vnc->clients[i]->held.buttons = 0;
+            reap(vnc, i);
+        }
+    }
+    if (vnc->viewer.opaque)
+        display_remove_viewer(vnc->display, &vnc->viewer);
+    loop_unwatch(vnc->loop, &vnc->wake_source);
+    if (vnc->wake >= 0)
+        close(vnc->wake);
+    timer_destroy(&vnc->drain_timer);
+    timer_destroy(&vnc->tend_timer);
+    vnc_session_cleanup(vnc);
+    pthread_mutex_destroy(&vnc->password_lock);
+    explicit_bzero(vnc->password, sizeof(vnc->password));
+    free(vnc);
+}
+
+bool vnc_set_password(struct vnc *vnc, const char *password, struct err *err)
+{
+    if (!vnc->password_required)
+        return err_set(err, "VNC asks for no password (-vnc ...,password=on makes it)");
+    pthread_mutex_lock(&vnc->password_lock);
+    explicit_bzero(vnc->password, sizeof(vnc->password));
+    if (password)
+        memcpy(vnc->password, password, strnlen(password, VNC_PASSWORD_SIZE));
+    pthread_mutex_unlock(&vnc->password_lock);
+    return true;
+}
+
+unsigned vnc_port(const struct vnc *vnc)
+{
+    return vnc->port;
+}
+
+void vnc_get_info(const struct vnc *vnc, struct vnc_info *info)
+{
+    *info = (struct vnc_info){
+        .address = vnc->address,
+        .auth = vnc->password_required ? "vnc" : "none",
+    };
+    for (unsigned i = 0; i < VNC_MAX_CLIENTS; i++) {
+        if (vnc->clients[i] && vnc->clients[i]->welcomed)
+            info->clients[info->client_count++] = vnc->clients[i]->address;
+    }
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* vnc_listen: the VNC server's listening sockets: addresses, the search for a free port, UNIX
+ * paths.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "ui/vnc_internal.h"
+
+#define FIRST_PORT 5900 /* display 0, RFC 6143 section 1 */
+#define BACKLOG    16
+
+void vnc_address_of(const void *sockaddr, struct vnc_address *address)
+{
+    const struct sockaddr *sa = sockaddr;
+    const struct sockaddr_un *un = sockaddr;
+    socklen_t len =
+        sa->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+
+    memset(address, 0, sizeof(*address));
+    if (sa->sa_family == AF_UNIX) {
+        address->family = "unix";
+        snprintf(address->host, sizeof(address->host), "%.*s", (int)sizeof(un->sun_path) - 1,
+                 un->sun_path);
+        return;
+    }
+    address->family = sa->sa_family == AF_INET6 ? "ipv6" : "ipv4";
+    if (getnameinfo(sa, len, address->host, sizeof(address->host), address->service,
+                    sizeof(address->service), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        strcpy(address->host, "?");
+}
+
+const char *vnc_address_text(const struct vnc_address *address, char *buf, size_t size)
+{
+    if (!address->service[0])
+        snprintf(buf, size, "%s", address->host[0] ? address->host : "a UNIX socket");
+    else
+        snprintf(buf, size, strchr(address->host, ':') ? "[%s]:%s" : "%s:%s", address->host,
+                 address->service);
+    return buf;
+}
+
+static void close_listeners(struct vnc *vnc)
+{
+    for (unsigned i = 0; i < vnc->listener_count; i++)
+        close(vnc->listeners[i].fd);
+    vnc->listener_count = 0;
+}
+
+/* A listening socket at that address; -1 and errno. */
+static int listen_at(const struct addrinfo *ai)
+{
+    int one = 1, saved;
+    int fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, ai->ai_protocol);
+
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    /* IPv4 has its own socket wherever both are wanted. */
+    if (ai->ai_family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+    /* With SO_REUSEADDR a taken port may show at listen() only. */
+    if (bind(fd, ai->ai_addr, ai->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0) {
+        saved = errno;
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+    return fd;
+}
+
+/* All addresses of the host on one port. 0, or the errno that matters: EADDRINUSE if any of them is
+ * taken. */
+static int listen_on_port(struct vnc *vnc, struct addrinfo *list, unsigned port)
+{
+    int error = EADDRNOTAVAIL;
+
+    for (struct addrinfo *ai = list; ai && vnc->listener_count < VNC_MAX_LISTENERS;
+         ai = ai->ai_next) {
+        int fd;
+
+        if (ai->ai_family == AF_INET)
+            ((struct sockaddr_in *)ai->ai_addr)->sin_port = htons((uint16_t)port);
+        else if (ai->ai_family == AF_INET6)
+            ((struct sockaddr_in6 *)ai->ai_addr)->sin6_port = htons((uint16_t)port);
+        else
+            continue;
+        fd = listen_at(ai);
+        if (fd >= 0) {
+            vnc->listeners[vnc->listener_count++].fd = fd;
+            continue;
+        }
+        error = errno;
+        /* A host without IPv6 has no ::1, though the resolver may know the name for it. */
+        if (error != EAFNOSUPPORT && error != EADDRNOTAVAIL) {
+            close_listeners(vnc);
+            return error;
+        }
+    }
+    return vnc->listener_count ? 0 : error;
+}
+
+static bool listen_tcp(struct vnc *vnc, const struct config_vnc *config, struct err *err)
+{
+    struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo *list = NULL;
+    const char *host = config->host ? config->host : "127.0.0.1";
+    const char *shown = host[0] ? host : "*";
+    unsigned first = config->display;
+    unsigned last = config->to > first ? config->to : first;
+    struct sockaddr_storage bound;
+    socklen_t len = sizeof(bound);
+    int rc, error = 0;
+
+    if (last > 65535 - FIRST_PORT)
+        return err_set(err, "VNC: display %u is out of range (0 to %u)", last, 65535 - FIRST_PORT);
+    /* Any service, since a NULL host needs one; the port is put in later. */
+    rc = getaddrinfo(host[0] ? host : NULL, "5900", &hints, &list);
+    if (rc)
+        return err_set(err, "VNC: address %s: %s", shown,
+                       rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
+    for (unsigned display = first; display <= last; display++) {
+        error = listen_on_port(vnc, list, FIRST_PORT + display);
+        if (error != EADDRINUSE)
+            break;
+    }
+    freeaddrinfo(list);
+    if (error == EADDRINUSE && last > first)
+        return err_set(err, "VNC: %s:%u to %u are taken (displays %u to %u)", shown,
+                       FIRST_PORT + first, FIRST_PORT + last, first, last);
+    if (error == EADDRINUSE)
+        return err_set(err, "VNC: %s:%u is taken (display %u, no to= given)", shown,
+                       FIRST_PORT + first, first);
+    if (error)
+        return err_set(err, "VNC: cannot listen on %s:%u: %s", shown, FIRST_PORT + first,
+                       strerror(error));
+
+    if (getsockname(vnc->listeners[0].fd, (struct sockaddr *)&bound, &len) < 0)
+        return err_set(err, "VNC: getsockname: %s", strerror(errno));
+    vnc_address_of(&bound, &vnc->address);
+    vnc->port = (unsigned)atoi(vnc->address.service);
+    return true;
+}
+
+static bool listen_unix(struct vnc *vnc, const char *path, struct err *err)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    struct stat st;
+    int fd;
+
+    if (strlen(path) >= sizeof(sa.sun_path))
+        return err_set(err, "VNC: unix:%s: the path is longer than %zu bytes", path,
+                       sizeof(sa.sun_path) - 1);
+    strcpy(sa.sun_path, path);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return err_set(err, "VNC: socket: %s", strerror(errno));
+    /* A socket nobody answers at is what an earlier run left behind. */
+    if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
+        if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) == 0 || errno == EAGAIN) {
+            close(fd);
+            return err_set(err, "VNC: unix:%s is taken", path);
+        }
+        unlink(path);
+    }
+    if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, BACKLOG) < 0) {
+        err_set(err, "VNC: cannot listen on unix:%s: %s", path, strerror(errno));
+        close(fd);
+        return false;
+    }
+    vnc->listeners[vnc->listener_count++].fd = fd;
+    vnc->unix_path = strdup(path);
+    vnc_address_of(&sa, &vnc->address);
+    return true;
+}
+
+bool vnc_listen(struct vnc *vnc, const struct config_vnc *config, struct err *err)
+{
+    return config->unix_path ? listen_unix(vnc, config->unix_path, err)
+                             : listen_tcp(vnc, config, err);
+}
