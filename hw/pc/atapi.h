@@ -29,6 +29,9 @@ void atapi_finish(struct ide_channel *ch);
 /* `bytes` of user data are in the buffer; returns how many are there after building raw sectors. */
 uint32_t atapi_build_raw(struct ide_channel *ch, uint32_t bytes);
 
+/* Bytes per sector of a READ CD that asks for these parts (byte 9 of the CDB), at most 2352. */
+uint32_t atapi_raw_size(uint8_t parts);
+
 /* The medium failed or is gone. */
 void atapi_medium_error(struct ide_channel *ch, int error);
 

@@ -22,8 +22,10 @@
 #include "hw/core/state.h"
 #include "hw/pc/bmdma.h"
 
-#define IDE_SECTOR 512u
-#define IDE_BUFFER (128u << 10) /* a whole LBA28 command's data */
+#define IDE_SECTOR       512u
+#define IDE_BUFFER       (128u << 10) /* a whole LBA28 command's data */
+#define IDE_BUFFER_ALIGN 4096         /* O_DIRECT may use it in place */
+#define IDE_PIECE        2048u        /* most sectors of one request to the image: 1 MiB */
 
 /* Status register (ATA/ATAPI-6, 7.15) */
 #define IDE_ERR  0x01
@@ -160,7 +162,7 @@ struct ide_channel {
     uint32_t piece;                /* most sectors in one request: halved to find a bad one */
     uint32_t pos, drq_end, length; /* in the buffer */
     uint32_t drq_size;             /* bytes per DRQ block */
-    uint8_t buffer[IDE_BUFFER];
+    uint8_t buffer[IDE_BUFFER] __attribute__((aligned(IDE_BUFFER_ALIGN)));
 
     /* The request under way. Not saved: quiesce waits for it. */
     struct block_request request;
@@ -213,7 +215,19 @@ void ide_bus_master_event(struct ide_channel *ch, enum bmdma_event event);
 /* Recomputes INTRQ: the one place that drives it. */
 void ide_update_irq(struct ide_channel *ch);
 
-/* For ata.c and atapi.c: a command's steps. */
+/* A command's steps: between the files of this device. */
+
+/* A packet command is under way. */
+static inline bool ide_for_packet(const struct ide_channel *ch)
+{
+    return ch->use >= IDE_USE_CDB;
+}
+
+/* Starts a command on the selected device, which is present, or EXECUTE DEVICE DIAGNOSTIC. */
+void ide_execute(struct ide_channel *ch, uint8_t opcode);
+
+/* The command is over without a word to the host: what a bus master that stopped early leaves. */
+void ide_end_silently(struct ide_channel *ch);
 
 /* Ends the command: DRDY, interrupt. */
 void ide_finish(struct ide_channel *ch);
@@ -223,6 +237,9 @@ void ide_fail(struct ide_channel *ch, uint8_t error);
 void ide_data_in(struct ide_channel *ch, uint32_t length, bool interrupt);
 /* The same from the host. */
 void ide_data_out(struct ide_channel *ch, uint32_t length, bool interrupt);
+/* All of the buffer has gone to the host, or come from it. */
+void ide_buffer_taken(struct ide_channel *ch);
+void ide_buffer_given(struct ide_channel *ch);
 /* Enters a BSY phase and starts what it asks for. */
 void ide_enter(struct ide_channel *ch, enum ide_phase phase);
 

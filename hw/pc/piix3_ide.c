@@ -21,6 +21,7 @@
 
 struct piix3_ide {
     struct pci_device pci;
+    void *memory; /* to be freed: the struct lies aligned in it */
     struct bus *bus;
     struct ide_channel channel[2];
 };
@@ -133,7 +134,7 @@ static void ide_destroy(struct device *device)
         bus_unmap(ide->bus, &ch->control_region);
     }
     pci_device_destroy(&ide->pci);
-    free(ide);
+    free(ide->memory);
 }
 
 static const struct device_class ide_class = {
@@ -148,6 +149,20 @@ static const struct device_class ide_class = {
 };
 
 /* --- Realize --- */
+
+/* Aligned for the channels' buffers, and zero without touching them: they cost memory when used. */
+static struct piix3_ide *allocate(void)
+{
+    void *memory = calloc(1, sizeof(struct piix3_ide) + IDE_BUFFER_ALIGN);
+
+    if (!memory) {
+        return NULL;
+    }
+    uintptr_t at = ((uintptr_t)memory + IDE_BUFFER_ALIGN - 1) & ~(uintptr_t)(IDE_BUFFER_ALIGN - 1);
+    struct piix3_ide *ide = (struct piix3_ide *)at;
+    ide->memory = memory;
+    return ide;
+}
 
 static bool set_string(char *to, size_t size, const char *from, unsigned unit, const char *what,
                        struct err *err)
@@ -254,7 +269,7 @@ struct piix3_ide *piix3_ide_realize(struct pci_bus *pci, struct bus *bus, struct
         {"ide0", "ide0-control", 0x1F0, 0x3F6},
         {"ide1", "ide1-control", 0x170, 0x376},
     };
-    struct piix3_ide *ide = calloc(1, sizeof(*ide));
+    struct piix3_ide *ide = allocate();
 
     if (!ide) {
         err_set(err, "IDE: out of memory");
@@ -262,12 +277,12 @@ struct piix3_ide *piix3_ide_realize(struct pci_bus *pci, struct bus *bus, struct
     }
     for (unsigned i = 0; i < IDE_UNITS; i++) {
         if (!set_drive(drive_of(ide, i), i, &config->drive[i], err)) {
-            free(ide);
+            free(ide->memory);
             return NULL;
         }
     }
     if (!pci_device_init(&ide->pci, pci, DEVFN, &id, err)) {
-        free(ide);
+        free(ide->memory);
         return NULL;
     }
     ide->bus = bus;
@@ -322,6 +337,16 @@ bool ide_tray_eject(struct piix3_ide *ide, unsigned unit, bool force)
 bool ide_tray_locked(const struct piix3_ide *ide, unsigned unit)
 {
     return ide_drive_is_cdrom(ide, unit) && ide->channel[unit / 2].drive[unit % 2].atapi.locked;
+}
+
+void ide_drive_geometry(const struct piix3_ide *ide, unsigned unit, uint16_t *cylinders, uint8_t *heads,
+                        uint8_t *sectors)
+{
+    const struct ide_drive *d = unit < IDE_UNITS ? &ide->channel[unit / 2].drive[unit % 2] : NULL;
+    bool disk = d && d->kind == IDE_DISK;
+    *cylinders = disk ? d->cylinders : 0;
+    *heads = disk ? d->heads : 0;
+    *sectors = disk ? d->sectors : 0;
 }
 
 bool ide_tray_open(const struct piix3_ide *ide, unsigned unit)

@@ -56,6 +56,10 @@ struct block *ide_drive_block(struct piix3_ide *ide, unsigned unit);
 /* True if unit 0..3 has a CD drive. */
 bool ide_drive_is_cdrom(const struct piix3_ide *ide, unsigned unit);
 
+/* The default translation of the disk in unit 0..3, as its IDENTIFY data has it; zeroes where there is none. */
+void ide_drive_geometry(const struct piix3_ide *ide, unsigned unit, uint16_t *cylinders, uint8_t *heads,
+                        uint8_t *sectors);
+
 /*
  * Puts a medium into the CD drive (NULL: takes it out and leaves the tray open) and returns the one
  * that was in it, which nothing uses any more. The guest sees the event and, with a new medium, a
