@@ -47,7 +47,12 @@ static bool get_bounce(struct raw *raw, struct raw_job *job, size_t bytes)
 {
     uint32_t align = raw->file.align > 4096 ? raw->file.align : 4096;
 
-    if (posix_memalign(&job->bounce, align, bytes)) {
+    if (bytes >= RAW_SPARE_MIN && bytes <= raw->spare_bytes) {
+        job->bounce = raw->spare;
+        bytes = raw->spare_bytes;
+        raw->spare = NULL;
+        raw->spare_bytes = 0;
+    } else if (posix_memalign(&job->bounce, align, bytes)) {
         job->bounce = NULL;
         return false;
     }
@@ -58,8 +63,14 @@ static bool get_bounce(struct raw *raw, struct raw_job *job, size_t bytes)
 
 static void put_bounce(struct raw *raw, struct raw_job *job)
 {
-    free(job->bounce);
     raw->bounce_bytes -= job->bounce_bytes;
+    if (job->bounce_bytes >= RAW_SPARE_MIN && job->bounce_bytes > raw->spare_bytes) {
+        free(raw->spare);
+        raw->spare = job->bounce;
+        raw->spare_bytes = job->bounce_bytes;
+    } else {
+        free(job->bounce);
+    }
     job->bounce = NULL;
     job->bounce_bytes = 0;
 }
@@ -487,6 +498,7 @@ static void free_raw(struct raw *raw)
         raw->free = job->next;
         free(job);
     }
+    free(raw->spare);
     kaio_destroy(&raw->kaio);
     worker_port_destroy(&raw->port);
     if (raw->event_fd >= 0)

@@ -11,6 +11,7 @@
 
 #define RAW_CHUNK        (1024u * 1024)     /* most that one O_DIRECT transfer moves */
 #define RAW_BOUNCE_LIMIT (8u * 1024 * 1024) /* all bounce buffers of a disk */
+#define RAW_SPARE_MIN    (64u * 1024)
 #define RAW_INLINE_MAX \
     (256u * 1024) /* most that is copied from the page cache on the loop's thread */
 #define RAW_KAIO_MAX  128u
@@ -76,8 +77,10 @@ struct raw {
     struct raw_job *free;
     struct raw_job *waiting, *waiting_last; /* for room, or for an exclusive one to end */
     unsigned running;
-    bool exclusive; /* the one that runs tolerates no other */
-    size_t bounce_bytes;
+    bool exclusive;      /* the one that runs tolerates no other */
+    size_t bounce_bytes; /* in use */
+    void *spare;         /* a large bounce buffer kept: fresh pages cost more than the copy */
+    size_t spare_bytes;
 };
 
 /* raw_worker.c: the worker's side. */

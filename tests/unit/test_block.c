@@ -174,6 +174,28 @@ static void test_no_o_direct(void **state)
     umount(path);
 }
 
+static void test_read_only_file_system(void **state)
+{
+    struct block_rig *rig = *state;
+    char path[512];
+
+    snprintf(path, sizeof(path), "%s/rofs", rig->dir);
+    mkdir(path, 0700);
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", path, "tmpfs", 0, "size=1m") < 0) {
+        print_message("skip: needs the right to mount a read-only file system\n");
+        skip();
+    }
+    rig_image(rig, "rofs/img", 65536, true);
+    assert_int_equal(mount(NULL, path, NULL, MS_REMOUNT | MS_RDONLY, NULL), 0);
+    struct block_config config = rig_config(rig->path, BLOCK_CACHE_WRITEBACK, false);
+    refused(rig, &config, "is read-only; attach it read-only");
+    struct block *block = rig_open(rig, rig->path, BLOCK_CACHE_WRITEBACK, true);
+    assert_non_null(block);
+    block_close(block);
+    umount(path);
+}
+
 static void test_full_file_system(void **state)
 {
     struct block_rig *rig = *state;
@@ -893,6 +915,7 @@ int main(void)
         cmocka_unit_test(test_device_4096),
         /* last: these leave a mount name space of our own */
         cmocka_unit_test(test_no_o_direct),
+        cmocka_unit_test(test_read_only_file_system),
         cmocka_unit_test(test_full_file_system),
     };
     return cmocka_run_group_tests(tests, block_rig_setup, block_rig_teardown);
