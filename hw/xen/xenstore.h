@@ -32,4 +32,9 @@ bool xenstore_set_vnc(struct xenstore *xs, const char *listen, unsigned port, st
  * /local/domain/<domid>/vm, its format is checked first. */
 bool xenstore_add_time_offset(struct xenstore *xs, int64_t seconds, struct err *err);
 
+/* The checks behind it, for tests: is this /vm/<uuid> (or xend's /vm/<uuid>-<n>); old (decimal
+ * seconds; NULL or empty: 0) + seconds, false if old is no such number or the sum does not fit. */
+bool xenstore_is_vm_path(const char *path);
+bool xenstore_add_offset(const char *old, int64_t seconds, int64_t *sum);
+
 #endif

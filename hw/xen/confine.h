@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * confine: gives up every right that serving the guest does not need. To be called when everything
+ * is open and before the first byte of guest data is looked at. docs/xen.md lists what stays
+ * allowed.
+ */
+#ifndef HW_XEN_CONFINE_H
+#define HW_XEN_CONFINE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "hw/core/err.h"
+
+struct hypervisor;
+
+struct confine_config {
+    bool restricted;        /* limit the Xen handles to the domain (-xen-domid-restrict) */
+    const char *chroot_dir; /* or NULL */
+    bool run_as;            /* become uid, gid */
+    uid_t uid;
+    gid_t gid;
+    bool seccomp; /* system-call filter, no core dumps, no capabilities; off: -sandbox off */
+    bool
+        open_files; /* the filter lets files be opened by name for reading (a CD changed by name) */
+};
+
+/*
+ * In this order: Xen handles, resource limits, chroot, user, no new privileges, system-call filter
+ * (for all threads that exist). hv is needed only if restricted. False and *err at the first step
+ * that fails; the process is then somewhere between and must end.
+ */
+bool confine(const struct confine_config *config, struct hypervisor *hv, struct err *err);
+
+#endif
