@@ -1,0 +1,750 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * qmp_commands: every QMP command, in one table with its arguments. Names and shapes are those of
+ * QEMU's QMP reference (qapi/), as far as libxl, libxenstat and xenopsd use them.
+ */
+#include "toolstack/qmp_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "toolstack/optstr.h"
+
+#define MAX_ARGS 5
+/* Further away than this is never. */
+#define EXPIRY_MAX_S (UINT64_C(10) * 365 * 24 * 3600)
+
+enum arg_type { ARG_NONE, ARG_STRING, ARG_BOOL, ARG_INT, ARG_ARRAY };
+
+struct arg {
+    const char *name;
+    enum arg_type type;
+    bool optional;
+};
+
+struct command {
+    const char *name;
+    void (*run)(struct qmp_call *call);
+    struct arg args[MAX_ARGS + 1];
+};
+
+static const struct command commands[];
+
+/* ---- arguments, after the table has checked them ---- */
+
+static const char *arg_string(const struct qmp_call *call, const char *name)
+{
+    return json_string_value(json_object_get(call->args, name));
+}
+
+static bool arg_bool(const struct qmp_call *call, const char *name, bool fallback)
+{
+    const json_t *value = json_object_get(call->args, name);
+    return value ? json_is_true(value) : fallback;
+}
+
+static bool arg_int(const struct qmp_call *call, const char *name, json_int_t *out)
+{
+    const json_t *value = json_object_get(call->args, name);
+    if (value)
+        *out = json_integer_value(value);
+    return value != NULL;
+}
+
+static bool arg_fits(enum arg_type type, const json_t *value)
+{
+    switch (type) {
+    case ARG_STRING:
+        return json_is_string(value);
+    case ARG_BOOL:
+        return json_is_boolean(value);
+    case ARG_INT:
+        return json_is_integer(value);
+    case ARG_ARRAY:
+        return json_is_array(value);
+    case ARG_NONE:
+        break;
+    }
+    return false;
+}
+
+static bool check_args(struct qmp_call *call, const struct command *command)
+{
+    static const char *const type_names[] = {
+        [ARG_NONE] = "",          [ARG_STRING] = "a string", [ARG_BOOL] = "true or false",
+        [ARG_INT] = "an integer", [ARG_ARRAY] = "an array",
+    };
+    size_t known = 0;
+    for (const struct arg *a = command->args; a->name; a++) {
+        const json_t *value = json_object_get(call->args, a->name);
+        if (!value && !a->optional) {
+            qmp_fail(call, QMP_GENERIC, "%s: argument '%s' is missing", command->name, a->name);
+            return false;
+        }
+        if (value && !arg_fits(a->type, value)) {
+            qmp_fail(call, QMP_GENERIC, "%s: argument '%s' is %s", command->name, a->name,
+                     type_names[a->type]);
+            return false;
+        }
+        known += value != NULL;
+    }
+    const char *key;
+    json_t *value;
+    if (known < json_object_size(call->args))
+        json_object_foreach(call->args, key, value)
+        {
+            bool found = false;
+            for (const struct arg *a = command->args; a->name; a++)
+                found = found || !strcmp(a->name, key);
+            if (!found) {
+                qmp_fail(call, QMP_GENERIC, "%s: there is no argument '%.64s'", command->name, key);
+                return false;
+            }
+        }
+    return true;
+}
+
+/* ---- answers ---- */
+
+static void ok(struct qmp_call *call)
+{
+    call->result = json_object();
+}
+
+/* A target function's answer; `offered` false: the target has no such function. */
+static void done(struct qmp_call *call, bool offered, bool success)
+{
+    if (!offered)
+        qmp_fail(call, QMP_GENERIC, "not available in this run");
+    else if (success)
+        ok(call);
+    else
+        call->error_class = QMP_GENERIC; /* the target has set call->err */
+}
+
+/* ---- about us ---- */
+
+json_t *qmp_version(void)
+{
+    return json_pack("{s:{s:i,s:i,s:i},s:s}", "qemu", "major", CONFIG_QEMU_MAJOR, "minor",
+                     CONFIG_QEMU_MINOR, "micro", CONFIG_QEMU_MICRO, "package",
+                     "hvm-dm " HVM_DM_VERSION);
+}
+
+static void cmd_capabilities(struct qmp_call *call)
+{
+    if (json_array_size(json_object_get(call->args, "enable"))) {
+        qmp_fail(call, QMP_GENERIC, "qmp_capabilities: there is no capability to enable");
+        return;
+    }
+    call->monitor->negotiated = true;
+    ok(call);
+}
+
+static void cmd_version(struct qmp_call *call)
+{
+    call->result = qmp_version();
+}
+
+static void cmd_commands(struct qmp_call *call)
+{
+    call->result = json_array();
+    for (const struct command *c = commands; c->name; c++)
+        json_array_append_new(call->result, json_pack("{s:s}", "name", c->name));
+}
+
+/* What a toolstack asks before it chooses its words: libxl looks for run-with's chroot and user. */
+static void cmd_command_line_options(struct qmp_call *call)
+{
+    static const struct {
+        const char *option;
+        struct arg parameters[8];
+    } options[] = {
+        {"run-with", {{"chroot", ARG_STRING, true}, {"user", ARG_STRING, true}, {0}}},
+        {"sandbox",
+         {{"enable", ARG_BOOL, true},
+          {"obsolete", ARG_STRING, true},
+          {"elevateprivileges", ARG_STRING, true},
+          {"spawn", ARG_STRING, true},
+          {"resourcecontrol", ARG_STRING, true},
+          {0}}},
+        {"add-fd",
+         {{"fd", ARG_INT, true}, {"set", ARG_INT, true}, {"opaque", ARG_STRING, true}, {0}}},
+        {"mon", {{"chardev", ARG_STRING, true}, {"mode", ARG_STRING, true}, {0}}},
+        {"chardev",
+         {{"backend", ARG_STRING, true},
+          {"path", ARG_STRING, true},
+          {"host", ARG_STRING, true},
+          {"port", ARG_STRING, true},
+          {"server", ARG_BOOL, true},
+          {"wait", ARG_BOOL, true},
+          {"fd", ARG_STRING, true},
+          {0}}},
+        {"smp-opts", {{"cpus", ARG_INT, true}, {"maxcpus", ARG_INT, true}, {0}}},
+        {"boot-opts", {{"order", ARG_STRING, true}, {0}}},
+    };
+    const char *wanted = arg_string(call, "option");
+    call->result = json_array();
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        if (wanted && strcmp(wanted, options[i].option))
+            continue;
+        json_t *parameters = json_array();
+        for (const struct arg *a = options[i].parameters; a->name; a++)
+            json_array_append_new(parameters, json_pack("{s:s,s:s}", "name", a->name, "type",
+                                                        a->type == ARG_BOOL  ? "boolean"
+                                                        : a->type == ARG_INT ? "number"
+                                                                             : "string"));
+        json_array_append_new(call->result, json_pack("{s:s,s:o}", "option", options[i].option,
+                                                      "parameters", parameters));
+    }
+    if (wanted && !json_array_size(call->result))
+        qmp_fail(call, QMP_GENERIC, "there is no option '%s'", wanted);
+}
+
+/* ---- running and stopping ---- */
+
+const char *qmp_run_state_name(struct qmp *qmp)
+{
+    static const char *const names[] = {
+        [QMP_PRELAUNCH] = "prelaunch", [QMP_INMIGRATE] = "inmigrate",
+        [QMP_PAUSED] = "paused",       [QMP_RUNNING] = "running",
+        [QMP_SHUTDOWN] = "shutdown",   [QMP_POSTMIGRATE] = "postmigrate",
+    };
+    const struct qmp_target *t = qmp->target;
+    return names[t->run_state ? t->run_state(t->opaque) : QMP_PRELAUNCH];
+}
+
+static void cmd_status(struct qmp_call *call)
+{
+    const char *status = qmp_run_state_name(call->qmp);
+    call->result = json_pack("{s:b,s:b,s:s}", "running", !strcmp(status, "running"), "singlestep",
+                             0, "status", status);
+}
+
+static void cmd_stop(struct qmp_call *call)
+{
+    const struct qmp_target *t = call->qmp->target;
+    done(call, t->stop, t->stop && t->stop(t->opaque, &call->err));
+}
+
+static void cmd_cont(struct qmp_call *call)
+{
+    const struct qmp_target *t = call->qmp->target;
+    done(call, t->cont, t->cont && t->cont(t->opaque, &call->err));
+}
+
+static void cmd_quit(struct qmp_call *call)
+{
+    call->monitor->quit = true; /* when the answer has left */
+    ok(call);
+}
+
+static void cmd_reset(struct qmp_call *call)
+{
+    const struct qmp_target *t = call->qmp->target;
+    done(call, t->reset, t->reset && t->reset(t->opaque, &call->err));
+}
+
+static void cmd_powerdown(struct qmp_call *call)
+{
+    const char *name = call->qmp->target->name;
+    qmp_fail(call, QMP_GENERIC,
+             "the ACPI power button is Xen's (PM1a status lives there): use xl trigger %s power",
+             name ? name : "NAME");
+}
+
+/* ---- saving ---- */
+
+static void cmd_save_state(struct qmp_call *call)
+{
+    const struct qmp_target *t = call->qmp->target;
+    const char *file = arg_string(call, "filename");
+    int fd;
+    if (!t->save_state) {
+        done(call, false, false);
+        return;
+    }
+    if (!qmp_fd_file(call->qmp, file, true, &fd, &call->err)) {
+        fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
+        if (fd < 0)
+            err_set(&call->err, "%s: %s", file, strerror(errno));
+    }
+    bool success =
+        fd >= 0 && t->save_state(t->opaque, fd, arg_bool(call, "live", true), &call->err);
+    /* A full disk may show only now. */
+    if (fd >= 0 && close(fd) < 0 && success)
+        success = err_set(&call->err, "%s: %s", file, strerror(errno));
+    done(call, true, success);
+}
+
+static void cmd_dirty_log(struct qmp_call *call)
+{
+    const struct qmp_target *t = call->qmp->target;
+    done(call, t->set_dirty_log,
+         t->set_dirty_log &&
+             t->set_dirty_log(t->opaque, arg_bool(call, "enable", false), &call->err));
+}
+
+/* ---- lists ---- */
+
+static void cmd_name(struct qmp_call *call)
+{
+    call->result = json_object();
+    if (call->qmp->target->name)
+        json_object_set_new(call->result, "name", qmp_text(call->qmp->target->name));
+}
+
+static void cmd_chardev(struct qmp_call *call)
+{
+    const struct qmp_target *t = call->qmp->target;
+    call->result = json_array();
+    for (const struct qmp_monitor *m = call->qmp->monitors; m; m = m->next) {
+        char filename[256];
+        snprintf(filename, sizeof(filename), "unix:%s,server=on", m->path ? m->path : "");
+        json_array_append_new(call->result,
+                              json_pack("{s:o,s:o,s:b}", "label", qmp_text(m->id), "filename",
+                                        qmp_text(filename), "frontend-open", 1));
+    }
+    struct qmp_chardev_info info = {0};
+    for (size_t i = 0; t->chardev && t->chardev(t->opaque, i, &info); i++)
+        json_array_append_new(
+            call->result, json_pack("{s:o,s:o,s:b}", "label", qmp_text(info.label), "filename",
+                                    qmp_text(info.filename), "frontend-open", info.frontend_open));
+}
+
+static void cmd_cpus_fast(struct qmp_call *call)
+{
+    call->result = json_array();
+    for (unsigned i = 0; i < call->qmp->target->vcpus; i++)
+        /* The vCPUs are Xen's; the thread that serves them is ours. */
+        json_array_append_new(
+            call->result, json_pack("{s:i,s:s,s:i,s:{},s:s}", "cpu-index", (int)i, "qom-path", "",
+                                    "thread-id", (int)call->qmp->pid, "props", "target", "x86_64"));
+}
+
+static void cmd_hotpluggable_cpus(struct qmp_call *call)
+{
+    call->result = json_array();
+}
+
+static json_t *pci_regions(const struct qmp_pci_info *info)
+{
+    json_t *regions = json_array();
+    for (size_t i = 0; i < info->region_count && i < 7; i++) {
+        const struct qmp_pci_region *r = &info->regions[i];
+        json_t *region =
+            json_pack("{s:i,s:s,s:I,s:I}", "bar", (int)r->bar, "type", r->io ? "io" : "memory",
+                      "address", (json_int_t)r->address, "size", (json_int_t)r->size);
+        if (!r->io) {
+            json_object_set_new(region, "prefetch", json_boolean(r->prefetch));
+            json_object_set_new(region, "mem_type_64", json_false());
+        }
+        json_array_append_new(regions, region);
+    }
+    return regions;
+}
+
+static void cmd_pci(struct qmp_call *call)
+{
+    const struct qmp_target *t = call->qmp->target;
+    json_t *devices = json_array();
+    struct qmp_pci_info info = {0};
+    for (size_t i = 0; t->pci && t->pci(t->opaque, i, &info); i++) {
+        json_t *id =
+            json_pack("{s:i,s:i,s:i,s:i}", "vendor", info.vendor, "device", info.device,
+                      "subsystem-vendor", info.subsystem_vendor, "subsystem", info.subsystem);
+        json_t *device =
+            json_pack("{s:i,s:i,s:i,s:{s:i},s:o,s:i,s:o,s:o}", "bus", 0, "slot", (int)info.slot,
+                      "function", (int)info.function, "class_info", "class",
+                      (int)(info.class_code >> 8), "id", id, "irq_pin", info.irq_pin, "qdev_id",
+                      qmp_text(info.qdev_id), "regions", pci_regions(&info));
+        if (info.irq_pin)
+            json_object_set_new(device, "irq", json_integer(info.irq));
+        json_array_append_new(devices, device);
+        info = (struct qmp_pci_info){0};
+    }
+    call->result = json_array();
+    if (json_array_size(devices))
+        json_array_append_new(call->result, json_pack("{s:i,s:O}", "bus", 0, "devices", devices));
+    json_decref(devices);
+}
+
+/* ---- VNC ---- */
+
+static void cmd_vnc(struct qmp_call *call)
+{
+    const struct qmp_target *t = call->qmp->target;
+    struct qmp_vnc_info info = {0};
+    if (!t->vnc || !t->vnc(t->opaque, &info))
+        call->result = json_pack("{s:b}", "enabled", 0);
+    else
+        call->result = json_pack("{s:b,s:o,s:o,s:s,s:s}", "enabled", 1, "host",
+                                 qmp_text(info.unix_path ? info.unix_path : info.host), "service",
+                                 qmp_text(info.unix_path ? "" : info.service), "family",
+                                 info.unix_path ? "unix" : (info.ipv6 ? "ipv6" : "ipv4"), "auth",
+                                 info.password ? "vnc" : "none");
+}
+
+/* An empty password is no password, and with no password nobody gets in. */
+static void vnc_password(struct qmp_call *call, const char *password)
+{
+    const struct qmp_target *t = call->qmp->target;
+    if (password && !*password)
+        password = NULL;
+    done(call, t->set_vnc_password,
+         t->set_vnc_password && t->set_vnc_password(t->opaque, password, &call->err));
+    if (!call->error_class)
+        timer_disarm(&call->qmp->vnc_expiry);
+}
+
+static void cmd_vnc_password(struct qmp_call *call)
+{
+    vnc_password(call, arg_string(call, "password"));
+}
+
+static bool is_vnc(struct qmp_call *call)
+{
+    if (!strcmp(arg_string(call, "protocol"), "vnc"))
+        return true;
+    qmp_fail(call, QMP_GENERIC, "protocol '%s' is not part of this version; there is vnc",
+             arg_string(call, "protocol"));
+    return false;
+}
+
+static void cmd_set_password(struct qmp_call *call)
+{
+    const char *connected = arg_string(call, "connected");
+    if (!is_vnc(call))
+        return;
+    if (connected && strcmp(connected, "keep"))
+        qmp_fail(call, QMP_GENERIC, "connected '%s' is not part of this version; there is keep",
+                 connected);
+    else
+        vnc_password(call, arg_string(call, "password"));
+}
+
+/* "now", "never", "+SECONDS" or seconds since 1970. What has expired is forgotten. */
+static void cmd_expire_password(struct qmp_call *call)
+{
+    struct qmp *qmp = call->qmp;
+    const char *when = arg_string(call, "time");
+    uint64_t seconds = 0;
+    if (!is_vnc(call))
+        return;
+    if (!qmp->target->set_vnc_password) {
+        done(call, false, false);
+        return;
+    }
+    if (!strcmp(when, "now")) {
+        vnc_password(call, NULL);
+        return;
+    }
+    if (!strcmp(when, "never")) {
+        seconds = UINT64_MAX;
+    } else if (when[0] == '+' ? !parse_number(when + 1, 0, UINT64_MAX, &seconds)
+                              : !parse_number(when, 0, UINT64_MAX, &seconds)) {
+        qmp_fail(call, QMP_GENERIC, "time '%s' is not now, never, +SECONDS or SECONDS", when);
+        return;
+    } else if (when[0] != '+') {
+        time_t now = time(NULL);
+        seconds = seconds > (uint64_t)now ? seconds - (uint64_t)now : 0;
+    }
+    if (seconds == 0) {
+        vnc_password(call, NULL);
+        return;
+    }
+    if (seconds > EXPIRY_MAX_S)
+        timer_disarm(&qmp->vnc_expiry);
+    else
+        timer_arm_in(&qmp->vnc_expiry, seconds * NS_PER_S);
+    ok(call);
+}
+
+/* ---- disks ---- */
+
+static json_t *block_inserted(const struct qmp_block_info *info)
+{
+    static const char *const limits[] = {"bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr"};
+    enum block_cache c = info->cache;
+    bool direct = c == BLOCK_CACHE_NONE || c == BLOCK_CACHE_DIRECTSYNC;
+    bool writeback = c != BLOCK_CACHE_WRITETHROUGH && c != BLOCK_CACHE_DIRECTSYNC;
+    json_t *inserted = json_pack(
+        "{s:o,s:b,s:s,s:b,s:i,s:s,s:i,s:{s:b,s:b,s:b},s:{s:o,s:s,s:I}}", "file",
+        qmp_text(info->file), "ro", info->read_only, "drv", "raw", "encrypted", 0,
+        "backing_file_depth", 0, "detect_zeroes", "off", "write_threshold", 0, "cache", "writeback",
+        writeback, "direct", direct, "no-flush", c == BLOCK_CACHE_UNSAFE, "image", "filename",
+        qmp_text(info->file), "format", "raw", "virtual-size", (json_int_t)info->bytes);
+    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+        json_object_set_new(inserted, limits[i], json_integer(0));
+    return inserted;
+}
+
+static void cmd_block(struct qmp_call *call)
+{
+    const struct qmp_target *t = call->qmp->target;
+    struct qmp_block_info info = {0};
+    call->result = json_array();
+    for (size_t i = 0; t->block && t->block(t->opaque, i, &info); i++) {
+        json_t *block = json_pack("{s:o,s:s,s:b,s:b}", "device", qmp_text(info.id), "type",
+                                  "unknown", "removable", info.cdrom, "locked", info.locked);
+        if (info.qdev)
+            json_object_set_new(block, "qdev", qmp_text(info.qdev));
+        if (info.cdrom)
+            json_object_set_new(block, "tray_open", json_boolean(info.tray_open));
+        if (info.inserted) {
+            json_object_set_new(block, "io-status", json_string("ok"));
+            json_object_set_new(block, "inserted", block_inserted(&info));
+        }
+        json_array_append_new(call->result, block);
+        info = (struct qmp_block_info){0};
+    }
+}
+
+static void cmd_blockstats(struct qmp_call *call)
+{
+    static const struct block_stats none;
+    const struct qmp_target *t = call->qmp->target;
+    struct qmp_block_info info = {0};
+    call->result = json_array();
+    for (size_t i = 0; t->block && t->block(t->opaque, i, &info); i++) {
+        const struct block_stats *s = info.inserted && info.stats ? info.stats : &none;
+        const struct {
+            const char *name;
+            uint64_t value;
+        } values[] = {
+            {"rd_bytes", s->rd_bytes},
+            {"wr_bytes", s->wr_bytes},
+            {"rd_operations", s->rd_operations},
+            {"wr_operations", s->wr_operations},
+            {"flush_operations", s->flush_operations},
+            {"unmap_operations", s->unmap_operations},
+            {"rd_total_time_ns", s->rd_total_time_ns},
+            {"wr_total_time_ns", s->wr_total_time_ns},
+            {"flush_total_time_ns", s->flush_total_time_ns},
+            {"failed_rd_operations", s->failed_rd_operations},
+            {"failed_wr_operations", s->failed_wr_operations},
+            {"failed_flush_operations", s->failed_flush_operations},
+            /* Nothing is merged or refused before it is counted. */
+            {"rd_merged", 0},
+            {"wr_merged", 0},
+            {"invalid_rd_operations", 0},
+            {"invalid_wr_operations", 0},
+            {"invalid_flush_operations", 0},
+        };
+        json_t *stats = json_object();
+        for (size_t n = 0; n < sizeof(values) / sizeof(values[0]); n++)
+            json_object_set_new(stats, values[n].name, json_integer((json_int_t)values[n].value));
+        json_object_set_new(stats, "account_invalid", json_true());
+        json_object_set_new(stats, "account_failed", json_true());
+        json_object_set_new(stats, "timed_stats", json_array());
+        json_t *entry = json_pack("{s:o,s:o}", "device", qmp_text(info.id), "stats", stats);
+        if (info.qdev)
+            json_object_set_new(entry, "qdev", qmp_text(info.qdev));
+        json_array_append_new(call->result, entry);
+        info = (struct qmp_block_info){0};
+    }
+}
+
+int qmp_find_block(struct qmp *qmp, const char *id, struct qmp_block_info *info)
+{
+    const struct qmp_target *t = qmp->target;
+    *info = (struct qmp_block_info){0};
+    for (int i = 0; t->block && t->block(t->opaque, (size_t)i, info); i++) {
+        if ((info->qdev && !strcmp(info->qdev, id)) || (info->id && !strcmp(info->id, id)))
+            return i;
+        *info = (struct qmp_block_info){0};
+    }
+    return -1;
+}
+
+/* The CD drive that `id` or `device` names; -1 with the error set. */
+static int removable(struct qmp_call *call)
+{
+    const char *id = arg_string(call, "id");
+    if (!id)
+        id = arg_string(call, "device");
+    if (!id) {
+        qmp_fail(call, QMP_GENERIC, "argument 'id' is missing");
+        return -1;
+    }
+    struct qmp_block_info info;
+    int index = qmp_find_block(call->qmp, id, &info);
+    if (index < 0) {
+        qmp_fail(call, QMP_NO_DEVICE, "there is no drive '%s'", id);
+    } else if (!info.cdrom) {
+        qmp_fail(call, QMP_GENERIC, "the medium of '%s' cannot be changed", id);
+        index = -1;
+    }
+    return index;
+}
+
+static void cmd_eject(struct qmp_call *call)
+{
+    const struct qmp_target *t = call->qmp->target;
+    int index = removable(call);
+    if (index >= 0)
+        done(call, t->eject,
+             t->eject &&
+                 t->eject(t->opaque, (size_t)index, arg_bool(call, "force", false), &call->err));
+}
+
+static void change_medium(struct qmp_call *call, const char *file, const char *format,
+                          const char *mode)
+{
+    const struct qmp_target *t = call->qmp->target;
+    struct qmp_medium medium = {.file = file, .fd = -1, .format = BLOCK_FORMAT_RAW};
+    medium.read_only = true; /* every removable drive is a CD */
+    int index = removable(call);
+    if (index < 0)
+        return;
+    if (format && strcmp(format, "raw"))
+        qmp_fail(call, QMP_GENERIC, "format '%s' is not part of this version; use raw", format);
+    else if (mode && strcmp(mode, "retain") && strcmp(mode, "read-only"))
+        qmp_fail(call, QMP_GENERIC, "read-only-mode '%s': a CD is read-only", mode);
+    else if (!*file)
+        qmp_fail(call, QMP_GENERIC, "the file's name is empty");
+    else if (!t->change_medium)
+        done(call, false, false);
+    else if (qmp_fd_file(call->qmp, file, false, &medium.fd, &call->err) && medium.fd < 0)
+        done(call, true, false);
+    else
+        done(call, true, t->change_medium(t->opaque, (size_t)index, &medium, &call->err));
+}
+
+static void cmd_change_medium(struct qmp_call *call)
+{
+    change_medium(call, arg_string(call, "filename"), arg_string(call, "format"),
+                  arg_string(call, "read-only-mode"));
+}
+
+/* The old way to say two things. */
+static void cmd_change(struct qmp_call *call)
+{
+    const char *device = arg_string(call, "device"), *target = arg_string(call, "target");
+    if (strcmp(device, "vnc"))
+        change_medium(call, target, arg_string(call, "arg"), NULL);
+    else if (!strcmp(target, "password") || !strcmp(target, "passwd"))
+        vnc_password(call, arg_string(call, "arg"));
+    else
+        qmp_fail(call, QMP_GENERIC, "the VNC server's address cannot be changed");
+}
+
+/* ---- descriptors ---- */
+
+static void cmd_add_fd(struct qmp_call *call)
+{
+    struct qmp_monitor *m = call->monitor;
+    json_int_t set = -1;
+    if (arg_int(call, "fdset-id", &set) && set < 0) {
+        qmp_fail(call, QMP_GENERIC, "fdset-id is not negative");
+        return;
+    }
+    if (!m->fd_count) {
+        qmp_fail(call, QMP_GENERIC, "no descriptor came with the command (SCM_RIGHTS)");
+        return;
+    }
+    int fd = m->fds[0];
+    m->fd_count--;
+    memmove(&m->fds[0], &m->fds[1], m->fd_count * sizeof(m->fds[0]));
+    int in = qmp_fd_add(call->qmp, set, fd, arg_string(call, "opaque"), false, &call->err);
+    if (in < 0)
+        call->error_class = QMP_GENERIC;
+    else
+        call->result = json_pack("{s:i,s:i}", "fdset-id", in, "fd", fd);
+}
+
+static void cmd_remove_fd(struct qmp_call *call)
+{
+    json_int_t set = -1, fd = -1;
+    bool one = arg_int(call, "fd", &fd);
+    arg_int(call, "fdset-id", &set);
+    if (set < 0 || set > INT_MAX || (one && (fd < 0 || fd > INT_MAX)))
+        qmp_fail(call, QMP_GENERIC, "there is no such fdset-id or fd");
+    else
+        done(call, true, qmp_fd_remove(call->qmp, (unsigned)set, (int)fd, &call->err));
+}
+
+static void cmd_fdsets(struct qmp_call *call)
+{
+    call->result = qmp_fd_list(call->qmp);
+}
+
+static void cmd_human(struct qmp_call *call)
+{
+    call->result = qmp_human(call->qmp, arg_string(call, "command-line"));
+}
+
+/* ---- the table ---- */
+
+static const struct command commands[] = {
+    {"qmp_capabilities", cmd_capabilities, {{"enable", ARG_ARRAY, true}}},
+    {"query-version", cmd_version, {{0}}},
+    {"query-commands", cmd_commands, {{0}}},
+    {"query-command-line-options", cmd_command_line_options, {{"option", ARG_STRING, true}}},
+    {"query-status", cmd_status, {{0}}},
+    {"query-name", cmd_name, {{0}}},
+    {"stop", cmd_stop, {{0}}},
+    {"cont", cmd_cont, {{0}}},
+    {"quit", cmd_quit, {{0}}},
+    {"system_reset", cmd_reset, {{0}}},
+    {"system_powerdown", cmd_powerdown, {{0}}},
+    {"xen-save-devices-state",
+     cmd_save_state,
+     {{"filename", ARG_STRING, false}, {"live", ARG_BOOL, true}}},
+    {"xen-set-global-dirty-log", cmd_dirty_log, {{"enable", ARG_BOOL, false}}},
+    {"query-chardev", cmd_chardev, {{0}}},
+    {"query-cpus-fast", cmd_cpus_fast, {{0}}},
+    {"query-hotpluggable-cpus", cmd_hotpluggable_cpus, {{0}}},
+    {"query-pci", cmd_pci, {{0}}},
+    {"query-vnc", cmd_vnc, {{0}}},
+    {"change-vnc-password", cmd_vnc_password, {{"password", ARG_STRING, false}}},
+    {"set_password",
+     cmd_set_password,
+     {{"protocol", ARG_STRING, false},
+      {"password", ARG_STRING, false},
+      {"connected", ARG_STRING, true}}},
+    {"expire_password",
+     cmd_expire_password,
+     {{"protocol", ARG_STRING, false}, {"time", ARG_STRING, false}}},
+    {"change",
+     cmd_change,
+     {{"device", ARG_STRING, false}, {"target", ARG_STRING, false}, {"arg", ARG_STRING, true}}},
+    {"query-block", cmd_block, {{0}}},
+    {"query-blockstats", cmd_blockstats, {{"query-nodes", ARG_BOOL, true}}},
+    {"eject",
+     cmd_eject,
+     {{"id", ARG_STRING, true}, {"device", ARG_STRING, true}, {"force", ARG_BOOL, true}}},
+    {"blockdev-change-medium",
+     cmd_change_medium,
+     {{"id", ARG_STRING, true},
+      {"device", ARG_STRING, true},
+      {"filename", ARG_STRING, false},
+      {"format", ARG_STRING, true},
+      {"read-only-mode", ARG_STRING, true}}},
+    {"add-fd", cmd_add_fd, {{"fdset-id", ARG_INT, true}, {"opaque", ARG_STRING, true}}},
+    {"remove-fd", cmd_remove_fd, {{"fdset-id", ARG_INT, false}, {"fd", ARG_INT, true}}},
+    {"query-fdsets", cmd_fdsets, {{0}}},
+    {"human-monitor-command",
+     cmd_human,
+     {{"command-line", ARG_STRING, false}, {"cpu-index", ARG_INT, true}}},
+    {0},
+};
+
+void qmp_dispatch(struct qmp_call *call, const char *name, json_t *args)
+{
+    call->args = args;
+    for (const struct command *c = commands; c->name; c++) {
+        if (strcmp(c->name, name))
+            continue;
+        if (check_args(call, c))
+            c->run(call);
+        return;
+    }
+    qmp_fail(call, QMP_NOT_FOUND, "there is no command '%.64s'", name);
+}
