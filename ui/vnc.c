@@ -460,8 +460,6 @@ static bool start_session(struct vnc_client *client)
     rc = pthread_create(&client->thread, &attr, vnc_session, client);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     pthread_attr_destroy(&attr);
-    if (rc == 0)
-        pthread_setname_np(client->thread, "vnc");
     return rc == 0;
 }
 

@@ -714,6 +714,7 @@ void *vnc_session(void *opaque)
     struct vnc_client *client = opaque;
     uint8_t shared;
 
+    pthread_setname_np(pthread_self(), "vnc");
     if (!s) {
         client->end = "out of memory";
     } else {
