@@ -124,7 +124,6 @@ struct rig_request {
     struct block_request r;
     bool done;
     int error;
-    struct rig_request *after; /* done before this one's done() */
 };
 
 static inline void rig_done(struct block_request *r, int error)
