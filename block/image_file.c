@@ -187,14 +187,15 @@ static bool set_direct(struct image_file *file, const struct block_config *confi
     if (!direct)
         return r == 0 || refuse_errno(config, err, errno);
 
-    if (r == 0)
-        file->align = probe_alignment(file->fd);
-    if (r < 0 || !file->align)
-        return err_set(err,
-                       "disk %s: %s: its file system has no O_DIRECT, which cache=%s needs; use "
-                       "cache=%s",
-                       config->id, config->file, cache_name(config->cache),
-                       config->cache == BLOCK_CACHE_NONE ? "writeback" : "writethrough");
+    uint32_t align = r == 0 ? probe_alignment(file->fd) : 0;
+    if (!align) {
+        err_set(err,
+                "disk %s: %s: its file system has no O_DIRECT, which cache=%s needs; use cache=%s",
+                config->id, config->file, cache_name(config->cache),
+                config->cache == BLOCK_CACHE_NONE ? "writeback" : "writethrough");
+        return false;
+    }
+    file->align = align;
     int sector = 0;
     if (file->device && ioctl(file->fd, BLKSSZGET, &sector) == 0 && sector > (int)file->align)
         file->align = (uint32_t)sector;
