@@ -28,7 +28,6 @@ const char config_usage[] =
     "  -smp N[,maxcpus=M]         virtual CPUs now, and at most\n"
     "  -name NAME                 of the guest\n"
     "  -boot [order=]LETTERS      of c (disk), d (CD), a (floppy), n (network)\n"
-    "  -rtc base=utc|localtime    what the guest's clock shows\n"
     "  -S                         do not run until QMP's cont\n"
     "  -incoming fd:N             load the devices' state from descriptor N\n"
     "  -no-shutdown               wait for QMP's quit when the guest has powered off\n"

@@ -105,11 +105,10 @@ struct config {
     char *keymap;                        /* -k, or NULL; letters, digits, '-', '_' only */
     char *rom_dirs[CONFIG_MAX_ROM_DIRS]; /* -L: searched first for option ROMs */
     size_t rom_dir_count;
-    bool rtc_localtime;
     bool start_paused; /* -S */
-    bool no_shutdown;
-    bool seccomp;    /* default on; -sandbox off */
-    bool restricted; /* -xen-domid-restrict */
+    bool no_shutdown;  /* when the guest has powered off, stay until the toolstack ends us */
+    bool seccomp;      /* default on; -sandbox off */
+    bool restricted;   /* -xen-domid-restrict */
     char *chroot_dir;
     bool run_as;
     uid_t uid;

@@ -221,22 +221,21 @@ static bool opt_boot(struct libxl *p, const char *option, const char *arg, struc
     return ok;
 }
 
+/* The guest's clock is Xen's: there is nothing here to set. */
 static bool opt_rtc(struct libxl *p, const char *option, const char *arg, struct err *err)
 {
+    (void)p;
     struct optstr o;
     if (!optstr_parse(&o, option, arg, NULL, err))
         return false;
     const char *base = optstr_take(&o, "base");
     bool ok = optstr_only(&o, "clock", "host", err) && optstr_only(&o, "driftfix", "none", err) &&
               optstr_finish(&o, err);
-    if (ok && base) {
-        p->config->rtc_localtime = !strcmp(base, "localtime");
-        if (!p->config->rtc_localtime && strcmp(base, "utc"))
-            ok = err_set(err,
-                         "%s: base=%s is not part of this version; use utc or localtime, and xl's "
-                         "rtc_timeoffset=",
-                         option, base);
-    }
+    if (ok && base && strcmp(base, "utc"))
+        ok = err_set(err,
+                     "%s: base=%s: the guest's clock is Xen's; use xl's localtime= and "
+                     "rtc_timeoffset=",
+                     option, base);
     optstr_free(&o);
     return ok;
 }

@@ -121,7 +121,7 @@ static void ok(struct qmp_call *call)
 static void done(struct qmp_call *call, bool offered, bool success)
 {
     if (!offered)
-        qmp_fail(call, QMP_GENERIC, "not available in this run");
+        qmp_fail(call, QMP_GENERIC, "this command is not available here");
     else if (success)
         ok(call);
     else

@@ -575,14 +575,12 @@ static void test_misc(void **state)
     accepted("--xen-domid 32751 --machine xenfv-3.1 -m size=1G -smp cpus=2,sockets=1,cores=2");
     assert_int_equal(config.domid, 32751);
     assert_int_equal(config.ram_bytes, 1 << 30);
-    accepted(BASE "-M pc -accel xen -m 2g -rtc base=localtime,clock=host -boot dc -S");
+    accepted(BASE "-M pc -accel xen -m 2g -rtc base=utc,clock=host -boot dc -S");
     assert_false(config.platform_pci);
     assert_int_equal(config.ram_bytes, UINT64_C(2) << 30);
-    assert_true(config.rtc_localtime);
     assert_true(config.start_paused);
     assert_string_equal(config.boot_order, "dc");
     accepted(BASE "-rtc base=utc -boot n -m 0x40 -m 4194304K");
-    assert_false(config.rtc_localtime);
     assert_int_equal(config.ram_bytes, UINT64_C(4) << 30);
     accepted(BASE);
     assert_string_equal(config.boot_order, "cad");
@@ -641,6 +639,7 @@ static void test_misc(void **state)
         {BASE "-boot once=d", "-boot|once="},
         {BASE "-boot menu=on", "-boot|menu=on"},
         {BASE "-rtc base=2020-01-01", "-rtc|2020-01-01"},
+        {BASE "-rtc base=localtime", "-rtc|base=localtime|localtime="},
         {BASE "-rtc clock=vm", "-rtc|clock=vm"},
         {BASE "-name ''", ""},
         {BASE "-incoming defer", "-incoming defer|fd:N"},
