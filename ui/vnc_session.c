@@ -679,8 +679,7 @@ static void ask_for_frame(struct session *s)
     int owner = atomic_load_explicit(&c->frame_owner, memory_order_relaxed);
 
     if (owner == VNC_SESSION_HAS) {
-        atomic_store_explicit(&c->frame_owner, c->frame.pixels ? VNC_LOOP_HAS : VNC_LOOP_HAS_HURRY,
-                              memory_order_release);
+        atomic_store_explicit(&c->frame_owner, VNC_LOOP_HAS, memory_order_release);
         vnc_signal_loop(s->vnc);
     } else if (owner == VNC_LOOP_HAS && update_is_due(s) &&
                atomic_compare_exchange_strong(&c->frame_owner, &owner, VNC_LOOP_HAS_HURRY)) {

@@ -713,8 +713,9 @@ static void test_idle(void **state)
     skip_version(fd);
     assert_false(is_watched(rig));
     close(fd);
+    eventually(connection_count(rig) == 0);
     fd = raw_viewer(rig);
-    assert_int_equal(thread_count(), before + 2);
+    eventually(thread_count() == before + 2);
     eventually(is_watched(rig));
     eventually(!is_watched(rig)); /* it never asks for a picture */
     put_request(fd, true, 640, 480);

@@ -287,7 +287,8 @@ static void test_flood(void **state)
     print_message("flood: %u events taken in 1.5 s, slowest turn of the loop %u ms\n",
                   key_total(rig), (unsigned)slowest);
     assert_true(key_total(rig) > 100);
-    assert_true(sent / 8 < key_total(rig) + 65536); /* what it sent was taken or never accepted */
+    /* All that was accepted from it arrives in the end, while it is made to wait. */
+    eventually(key_total(rig) == sent / 8 + 2);
     assert_true(slowest < 1000);
     assert_true(rss_kib() - rss < 4 * 1024);
     close(flood);
