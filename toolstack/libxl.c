@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -612,8 +613,8 @@ static bool parse_all(struct libxl *p, int argc, char **argv, struct err *err)
         if (!option)
             return err_set(err, "%.128s: not an option of this device model (-help lists them)",
                            *argv[i] ? argv[i] : "''");
-        char said[32] = "-";
-        strcpy(said + 1, option->name);
+        char said[32];
+        snprintf(said, sizeof(said), "-%s", option->name);
         if (option->kind == REFUSE)
             return err_set(err, "%s: %s", said, option->text);
         const char *arg = NULL;

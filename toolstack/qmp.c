@@ -512,7 +512,7 @@ static int listen_at(const char *path, struct err *err)
         err_set(err, "%s: the path of a UNIX socket is too long", path);
         return -1;
     }
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     struct stat st;
     if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
         unlink(path);
