@@ -339,7 +339,7 @@ struct vga *vga_realize(struct pci_bus *pci, struct bus *bus, struct hypervisor 
     };
     uint32_t bytes = config->memory;
     if (bytes < VGA_MIN_MEMORY || bytes > VGA_MAX_MEMORY || (bytes & (bytes - 1))) {
-        err_set(err, "%u bytes of video memory: must be 8, 16, 32, 64, 128 or 256 MiB", bytes);
+        err_set(err, "%u bytes of video memory: must be a power of two from 1 to 256 MiB", bytes);
         return NULL;
     }
     struct vga *v = calloc(1, sizeof(*v));

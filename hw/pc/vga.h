@@ -19,7 +19,7 @@ struct hypervisor;
 struct pci_bus;
 struct vga;
 
-#define VGA_MIN_MEMORY (8u << 20)
+#define VGA_MIN_MEMORY (1u << 20)
 #define VGA_MAX_MEMORY (256u << 20)
 
 struct vga_config {

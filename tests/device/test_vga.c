@@ -217,7 +217,7 @@ static void test_rom_bar(void **state)
 static void test_realize_refuses(void **state)
 {
     struct err err;
-    static const uint32_t sizes[] = {0, 4u << 20, 12u << 20, 512u << 20};
+    static const uint32_t sizes[] = {0, 512u << 10, 12u << 20, 512u << 20};
     (void)state;
     struct rig *r = rig_new();
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
