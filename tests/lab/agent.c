@@ -151,9 +151,6 @@ static int start_on_pipes(struct job *job, const char *command)
     close(in[0]);
     close(out[1]);
     close(err[1]);
-    /* busybox's cat moves data by sendfile, after which poll may see data that is not there. */
-    fcntl(out[0], F_SETFL, O_NONBLOCK);
-    fcntl(err[0], F_SETFL, O_NONBLOCK);
     job->in = in[1];
     job->out = out[0];
     job->err = err[0];
@@ -166,7 +163,7 @@ static int forward(int sock, char type, int *fd)
     static char buf[65536];
     ssize_t n = read(*fd, buf, sizeof(buf));
 
-    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+    if (n < 0 && errno == EINTR)
         return 0;
     if (n <= 0) {
         close(*fd);

@@ -100,13 +100,13 @@ class Stage:
             self.put(name, source)
 
 
-def build_agent():
-    agent = WORK / "agent"
-    inputs = (HERE / "agent.c",)
-    if not cached(agent, *inputs):
-        sh("gcc", "-O2", "-Wall", "-static", "-o", agent, HERE / "agent.c", "-lutil")
-        made(agent, *inputs)
-    return agent
+def build_tool(name, *options):
+    """One of the lab's own static programs, from NAME.c."""
+    program, source = WORK / name, HERE / f"{name}.c"
+    if not cached(program, source, *options):
+        sh("gcc", "-O2", "-Wall", "-static", *options, "-o", program, source)
+        made(program, source, *options)
+    return program
 
 
 def stage_system(stage):
@@ -125,11 +125,14 @@ def stage_system(stage):
               tree.roots.need(f"/usr/lib/xen-{tree.version}/boot/hvmloader"))
     stage.folder("/usr/share/seabios")
     stage.folder("/usr/lib/ipxe/qemu")
+    stage.folder("/usr/share/X11/xkb")  # hvm-dm: keyboard layouts
     stage.program(STOCK)
     keymaps = tree.roots.find("/usr/share/qemu/keymaps")
     if keymaps:
         stage.folder("/usr/share/qemu/keymaps")
-    stage.put("/lab/agent", build_agent())
+    stage.put("/lab/agent", build_tool("agent"))
+    stage.put("/lab/labio", build_tool("labio"))
+    stage.put("/dm/timed", build_tool("lifetime", '-DPROGRAM="/dm/test"'))
     stage.put("/lab/start", HERE / "dom0-start")
     put_modules(tree, stage.root)
     stage.write("/etc/profile", f"export PATH=/usr/lib/xen-{tree.version}/bin:/usr/bin:/usr/sbin:/bin:/sbin\n"

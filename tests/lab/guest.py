@@ -7,7 +7,7 @@ import time
 from stream import Stream
 from work import LabError, say
 
-DM = {"test": "/dm/test", "stock": "/usr/libexec/xen-qemu-system-i386"}
+DM = {"test": "/dm/test", "timed": "/dm/timed", "stock": "/usr/libexec/xen-qemu-system-i386"}
 
 
 def raw_disk(path, vdev="hda", access="rw", **more):
@@ -64,14 +64,14 @@ class Guest:
         """Finds the domain and follows its serial port (again after each reboot)."""
         out = self.agent.must(
             f"set -e; d=$(xl domid {self.name}); echo $d; xenstore-read /local/domain/$d/image/device-model-pid; "
-            f"t=$(xenstore-read /local/domain/$d/serial/0/tty); echo $t; stty -F $t raw -echo").split()
+            f"xenstore-read /local/domain/$d/serial/0/tty").split()
         if len(out) != 3:
             raise LabError(f"{self.name}: domain, process or serial tty not in xenstore: {out}; {self.log_tail()}")
         self.domid, self.pid, self.tty = int(out[0]), int(out[1]), out[2]
         self.lives += 1
         path = self.outer.folder / f"serial-{self.name}-{self.lives}.log"
         self.serial = Stream(self.name, path, self.echo)
-        self.channel = self.agent.follow(f"exec 3<&0; cat <&3 >{self.tty} & exec cat {self.tty}", self.serial)
+        self.channel = self.agent.follow(f"exec /lab/labio tty {self.tty}", self.serial)
 
     def alive(self):
         """While waiting for the guest: raise if its device model is gone, for then it will not answer."""
@@ -145,8 +145,14 @@ def cd_guest(outer, name="cd", dm="test", display=0, echo=False, disk="/scratch/
 
 
 def disk_guest(outer, name="disk", dm="test", display=0, echo=False, disk="/scratch/disk.img", **options):
-    """A guest that boots from its hard disk."""
-    return Guest(outer, name, config(name, [raw_disk(disk)], "c", dm, display, **options), echo)
+    """A guest that boots from its hard disk; but for that its machine is the CD guest's."""
+    text = config(name, [raw_disk(disk), cdrom("/scratch/cd.iso")], "c", dm, display, **options)
+    return Guest(outer, name, text, echo)
+
+
+def menu_guest(outer, name="menu", dm="test", display=0):
+    """A guest that stops at GRUB's menu."""
+    return Guest(outer, name, config(name, [cdrom("/scratch/menu.iso")], "d", dm, display))
 
 
 def blank_disk(outer, name="blank.img", mib=192):

@@ -28,3 +28,15 @@ disks() {
 }
 
 cpus() { grep -c ^processor /proc/cpuinfo; }
+
+# A little work on each CPU at once, with disk reads from each: fails unless all have run.
+spread() {
+	pids=
+	for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
+		n=${cpu##*cpu}
+		taskset $((1 << n)) labio verify /dev/sda 0 2097152 7 4096,65536 > /tmp/cpu"$n" &
+		pids="$pids $!"
+	done
+	for pid in $pids; do wait "$pid" || return 1; done
+	cat /tmp/cpu?
+}

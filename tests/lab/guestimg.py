@@ -7,7 +7,7 @@ import struct
 from pathlib import Path
 
 from cpio import Cpio
-from dom0 import applets, module_name, plain_module
+from dom0 import applets, build_tool, module_name, plain_module
 from work import HERE, WORK, LabError, cached, fresh_dir, made, sh
 
 GRUB = Path("/usr/lib/grub/i386-pc")
@@ -29,7 +29,11 @@ echo LAB kernel
 terminal_output --remove serial
 boot
 """
-GRUB_MENU = """set timeout=-1
+GRUB_MENU = """serial --unit=0 --speed=115200
+terminal_output --append serial
+echo LAB grub
+terminal_output --remove serial
+set timeout=-1
 set default=0
 menuentry 'First entry' { true }
 menuentry 'Second entry' { true }
@@ -43,15 +47,6 @@ menuentry 'Graphics 1024x768' --hotkey=g {
 """
 
 
-def build_labio():
-    labio = WORK / "labio"
-    inputs = (HERE / "labio.c",)
-    if not cached(labio, *inputs):
-        sh("gcc", "-O2", "-Wall", "-static", "-o", labio, HERE / "labio.c")
-        made(labio, *inputs)
-    return labio
-
-
 def initramfs(tree, dest):
     archive = Cpio()
     archive.node("dev/console", 5, 1)
@@ -60,7 +55,7 @@ def initramfs(tree, dest):
     for name in applets(busybox):
         if name != "busybox":
             archive.link("bin/" + name, "busybox")
-    archive.file("bin/labio", build_labio().read_bytes(), 0o755)
+    archive.file("bin/labio", build_tool("labio").read_bytes(), 0o755)
     archive.file("init", (HERE / "guest-init").read_bytes(), 0o755)
     archive.file("lab.sh", (HERE / "guest.sh").read_bytes())
     order = tree.module_order(MODULES)
@@ -128,7 +123,7 @@ class Guests:
             font = Path("/usr/share/grub/unicode.pf2").read_bytes()
             iso(self.menu, GRUB_MENU, {"boot/unicode.pf2": font})
             made(self.menu, *inputs)
-        self.inputs = inputs
+        self.release = tree.release
         self.iso_bytes = self.iso.stat().st_size
 
     def iso_md5(self):
@@ -136,4 +131,4 @@ class Guests:
 
     def files(self):
         """What goes to dom0's /scratch."""
-        return {"cd.iso": self.iso, "disk.img": self.disk, "menu.iso": self.menu, "../lab/labio": build_labio()}
+        return {"cd.iso": self.iso, "disk.img": self.disk, "menu.iso": self.menu}

@@ -6,10 +6,14 @@ import os
 import sys
 import time
 
+import baseline
 import debs
+import demo
 import dom0
 import guest as guests
 import outer as machine
+import screen
+import suite
 from agent import Agent
 from guestimg import Guests
 from work import WORK, LabError, fresh_dir, lock, say
@@ -22,15 +26,30 @@ class Lab:
         self.args = args
         self.lock = lock()
         self.tree = debs.tree_for(args.xen)
-        self.images = Guests(debs.tree_for("4.17"))
+        bookworm = debs.tree_for("4.17")
+        self.images = Guests(bookworm)
         self.folder = fresh_dir(WORK / "run" / name)
+        self.stock_program = self.tree.roots.need(dom0.STOCK)
+        self.stock_name = "stock " + self.stock_program.name
+        self.dm_name = dom0.version_of(args.dm)
+        rom = self.tree.roots.need("/usr/share/seabios/vgabios-stdvga.bin")
+        self.font = screen.load_font(rom.read_bytes())
+        self.outer = self.agent = None
 
     def power_on(self, echo=False, vnc_from=None):
         dom0.build(self.tree, self.args.dm, self.images.files(), self.folder)
-        say(f"device model: {dom0.version_of(self.args.dm)}; artefacts: {os.path.relpath(self.folder)}")
-        outer = machine.Outer(self.tree, self.folder, self.lock, echo, vnc_from)
-        outer.wait_ready()
-        return outer
+        say(f"device model: {self.dm_name}; artefacts: {os.path.relpath(self.folder)}")
+        self.outer = machine.Outer(self.tree, self.folder, self.lock, echo, vnc_from)
+        self.agent = self.outer.agent
+        self.outer.wait_ready()
+        return self.outer
+
+    def off(self):
+        if self.outer:
+            self.outer.off()
+
+    def stock_pci(self):
+        return baseline.pci_spaces(self)
 
 
 def cmd_boot(args):
@@ -75,6 +94,34 @@ def leave(outer):
     machine.leave_running(outer)
     say(f"left running: tests/lab/run sh [COMMAND] for dom0, tests/lab/run down to end; VNC of guests on "
         f"127.0.0.1:{outer.vnc[0]}..{outer.vnc[-1]}")
+
+
+def cmd_test(args):
+    """The points of the list, with a pass or fail line for each check."""
+    points = args.points or ("1,3" if args.xen == "4.20" else "1,2,3,4,5,6")
+    try:
+        wanted = {int(p) for p in points.split(",")}
+        if not wanted <= set(range(1, 7)):
+            raise ValueError
+    except ValueError:
+        raise LabError(f"--points {points}: numbers from 1 to 6 with commas; point 7 is points 1 and 3 with XEN=4.20")
+    lab = Lab(args, "test")
+    try:
+        lab.power_on()
+        return suite.run(lab, wanted)
+    finally:
+        lab.off()
+
+
+def cmd_demo(args):
+    """A guest to look at."""
+    lab = Lab(args, "demo")
+    try:
+        say("powering on: QEMU emulates a machine, on it runs Xen, and dom0")
+        lab.power_on(vnc_from=machine.first_free(5901))
+        return demo.run(lab, lab.outer)
+    finally:
+        lab.off()
 
 
 def cmd_up(args):
@@ -136,7 +183,7 @@ def parse(argv):
     return parser.parse_args(argv)
 
 
-COMMANDS = {"boot": cmd_boot, "up": cmd_up, "sh": cmd_sh, "put": cmd_put, "down": cmd_down}
+COMMANDS = {"test": cmd_test, "demo": cmd_demo, "boot": cmd_boot, "up": cmd_up, "sh": cmd_sh, "put": cmd_put, "down": cmd_down}
 
 
 def main():

@@ -31,6 +31,19 @@ def free_ports(count):
     return ports
 
 
+def first_free(port):
+    """The first of a run of VNC_PORTS free ports from `port` on."""
+    while True:
+        try:
+            for n in range(VNC_PORTS):
+                with socket.socket() as sock:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    sock.bind(("127.0.0.1", port + n))
+            return port
+        except OSError:
+            port += VNC_PORTS
+
+
 class Outer:
     """A powered-on Xen. Ports on 127.0.0.1: agent, and vnc[n] for dom0's display n."""
 
