@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bios/rom.h"
 #include "block/block.h"
@@ -55,6 +56,8 @@ static void guest_power_off(void *opaque)
     hv_shutdown(d->hv, HV_SHUTDOWN_POWEROFF);
     if (d->qmp)
         qmp_event_shutdown(d->qmp, true, "guest-shutdown");
+    if (!d->config->no_shutdown)
+        loop_quit(d->loop, 0);
 }
 
 static void guest_reset(void *opaque)
@@ -85,9 +88,9 @@ static void guest_time_offset(void *opaque, int64_t seconds)
 static void guest_moved_tray(void *opaque, size_t index, bool open)
 {
     struct domain *d = opaque;
-    const char *id = d->config->drives[index].id;
+    const struct config_drive *drive = &d->config->drives[index];
     if (d->qmp)
-        qmp_event_tray(d->qmp, id, id, open);
+        qmp_event_tray(d->qmp, drive->id, drive->qdev, open);
 }
 
 /* ---- Running and stopping ----------------------------------------------------------------------
@@ -202,7 +205,7 @@ static bool target_block(void *opaque, size_t index, struct qmp_block_info *info
     const struct config_drive *drive = &d->config->drives[index];
     const struct block *b = d->blocks[index];
     *info = (struct qmp_block_info){
-        .id = drive->id, .qdev = drive->id, .cdrom = drive->cdrom, .inserted = b != NULL};
+        .id = drive->id, .qdev = drive->qdev, .cdrom = drive->cdrom, .inserted = b != NULL};
     if (b) {
         info->file = block_file(b);
         info->read_only = block_read_only(b);
@@ -255,8 +258,11 @@ static bool target_change_medium(void *opaque, size_t index, const struct qmp_me
                                  struct err *err)
 {
     struct domain *d = opaque;
-    if (!open_tray(d, index, false, err))
+    if (!open_tray(d, index, false, err)) {
+        if (medium->fd >= 0)
+            close(medium->fd);
         return false;
+    }
     struct block_config config = {
         .id = d->config->drives[index].id,
         .file = medium->file,
@@ -530,6 +536,8 @@ bool domain_start(struct domain *d, struct err *err)
         return false;
     if (!confine(&confinement, d->hv, err))
         return false;
+    if (c->chroot_dir || c->run_as || c->seccomp)
+        qmp_forget_paths(d->qmp);
     return c->start_paused || start(d, err);
 }
 

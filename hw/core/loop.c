@@ -176,22 +176,17 @@ void deferred_init(struct deferred *d, void (*fn)(void *opaque), void *opaque)
     *d = (struct deferred){.fn = fn, .opaque = opaque};
 }
 
-static void enqueue(struct deferred **first, struct deferred **last, struct deferred *d)
-{
-    d->next = NULL;
-    if (*last)
-        (*last)->next = d;
-    else
-        *first = d;
-    *last = d;
-}
-
 void loop_defer(struct loop *loop, struct deferred *d)
 {
     if (d->queued)
         return;
     d->queued = true;
-    enqueue(&loop->deferred_first, &loop->deferred_last, d);
+    d->next = NULL;
+    if (loop->deferred_last)
+        loop->deferred_last->next = d;
+    else
+        loop->deferred_first = d;
+    loop->deferred_last = d;
 }
 
 void loop_undefer(struct loop *loop, struct deferred *d)
@@ -219,7 +214,13 @@ void loop_post(struct loop *loop, struct deferred *d)
     pthread_mutex_lock(&loop->post_lock);
     if (!d->queued) {
         d->queued = true;
-        enqueue(&loop->posted_first, &loop->posted_last, d);
+        d->next = NULL;
+        if (loop->posted_last)
+            loop->posted_last->next = d;
+        else
+            __atomic_store_n(&loop->posted_first, d,
+                             __ATOMIC_RELAXED); /* run_posted looks without the lock */
+        loop->posted_last = d;
         wake = loop->asleep;
         loop->asleep = false; /* one write wakes it for all that follow */
     }
@@ -238,7 +239,8 @@ static void run_posted(struct loop *loop)
         return; /* a post that we miss here has left its wake-up for the next turn */
     pthread_mutex_lock(&loop->post_lock);
     struct deferred *d = loop->posted_first;
-    loop->posted_first = loop->posted_last = NULL;
+    __atomic_store_n(&loop->posted_first, NULL, __ATOMIC_RELAXED);
+    loop->posted_last = NULL;
     pthread_mutex_unlock(&loop->post_lock);
     while (d) {
         struct deferred *next = d->next;

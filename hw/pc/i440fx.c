@@ -7,18 +7,52 @@
 
 #include <stdlib.h>
 
-#define REG_STATUS 0x06
-#define REG_PAM0   0x59
-#define REG_SMRAM  0x72
+#define REG_PAM0     0x59
+#define REG_SMRAM    0x72
+#define CONFADD      0xCF8      /* 3.1.1 */
+#define CONFADD_BITS 0x80FFFFFC /* the rest is reserved and reads as zero */
+
+struct i440fx {
+    struct pci_device pci;
+    struct bus *bus;
+    struct io_region address_region;
+    const struct io_ops *behind[4];
+    void *behind_opaque[4];
+    uint32_t address;
+};
 
 static const struct state_field fields[] = {
-    {.kind = STATE_KIND_STRUCT,
-     .name = "pci",
-     .width = sizeof(struct pci_device),
-     .count = 1,
-     .sub = pci_state,
-     .keep_on_reset = true},
+    STATE_PCI(struct i440fx),
+    STATE_UINT(struct i440fx, address),
     STATE_FIELDS_END,
+};
+
+/*
+ * Xen keeps the latch that counts and turns accesses to 0xCFC into configuration cycles itself, but
+ * passes the address register's own accesses on: operating systems find configuration mechanism 1
+ * by reading back what they wrote.
+ */
+static uint64_t address_read(void *opaque, uint64_t offset, unsigned width)
+{
+    const struct i440fx *d = opaque;
+    if (width == 4)
+        return d->address;
+    return d->behind[offset] ? d->behind[offset]->read(d->behind_opaque[offset], 0, 1) : 0xFF;
+}
+
+static void address_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
+{
+    struct i440fx *d = opaque;
+    if (width == 4)
+        d->address = (uint32_t)value & CONFADD_BITS;
+    else if (d->behind[offset])
+        d->behind[offset]->write(d->behind_opaque[offset], 0, 1, value);
+}
+
+static const struct io_ops address_ops = {
+    .widths = 1 | 4,
+    .read = address_read,
+    .write = address_write,
 };
 
 static void reset(struct device *d)
@@ -33,9 +67,11 @@ static bool post_load(struct device *d, struct err *err)
     return true;
 }
 
-static void destroy(struct device *d)
+static void destroy(struct device *device)
 {
-    pci_device_destroy((struct pci_device *)d);
+    struct i440fx *d = (struct i440fx *)device;
+    bus_unmap(d->bus, &d->address_region);
+    pci_device_destroy(&d->pci);
     free(d);
 }
 
@@ -48,7 +84,8 @@ static const struct device_class class = {
     .destroy = destroy,
 };
 
-struct pci_device *i440fx_realize(struct pci_bus *pci, struct device_list *devices, struct err *err)
+struct i440fx *i440fx_realize(struct pci_bus *pci, struct bus *bus, struct device_list *devices,
+                              struct err *err)
 {
     static const struct pci_id id = {
         .vendor = 0x8086,
@@ -58,21 +95,34 @@ struct pci_device *i440fx_realize(struct pci_bus *pci, struct device_list *devic
         .class_code = 0x060000,
         .revision = 0x02,
     };
-    struct pci_device *d = calloc(1, sizeof(*d));
+    struct i440fx *d = calloc(1, sizeof(*d));
     if (!d) {
         err_set(err, "out of memory");
         return NULL;
     }
-    if (!pci_device_init(d, pci, PCI_DEVFN(0, 0), &id, err)) {
+    d->bus = bus;
+    if (!pci_device_init(&d->pci, pci, PCI_DEVFN(0, 0), &id, err)) {
+        free(d);
+        return NULL;
+    }
+    io_region_init(&d->address_region, "PCI configuration address", &address_ops, d);
+    if (!bus_map(bus, &d->address_region, IO_PORT, CONFADD, 4, err)) {
+        pci_device_destroy(&d->pci);
         free(d);
         return NULL;
     }
     for (unsigned reg = REG_PAM0; reg < REG_PAM0 + 7; reg++) /* 3.2.18 */
-        d->writable[reg] = 0x77;
-    d->writable[REG_PAM0] = 0x70;
-    d->config[REG_SMRAM] = 0x02; /* 3.2.21: the SMRAM base segment, hardwired to A0000 */
-    d->writable[REG_SMRAM] = 0x78;
-    pci_device_realized(d);
-    device_add(devices, &d->device, &class, "0");
+        d->pci.writable[reg] = 0x77;
+    d->pci.writable[REG_PAM0] = 0x70;
+    d->pci.config[REG_SMRAM] = 0x02; /* 3.2.21: the SMRAM base segment, hardwired to A0000 */
+    d->pci.writable[REG_SMRAM] = 0x78;
+    pci_device_realized(&d->pci);
+    device_add(devices, &d->pci.device, &class, "0");
     return d;
+}
+
+void i440fx_pass_on(struct i440fx *d, unsigned offset, const struct io_ops *ops, void *opaque)
+{
+    d->behind[offset & 3] = ops;
+    d->behind_opaque[offset & 3] = opaque;
 }

@@ -224,9 +224,13 @@ static bool build(struct machine *m, struct err *err)
     const struct config *config = m->config.config;
 
     /* PCI: 00:00.0 host bridge, 00:01.x PIIX, then the cards in the order that guests know. */
-    if (!i440fx_realize(m->pci, &m->devices, err) ||
-        !piix3_realize(m->pci, m->bus, m->config.hv, &m->devices, reset_line, m, err) ||
-        !add_ide(m, err) || !add_power_management(m, err))
+    struct i440fx *bridge = i440fx_realize(m->pci, m->bus, &m->devices, err);
+    struct piix3 *piix3 =
+        bridge ? piix3_realize(m->pci, m->config.hv, &m->devices, reset_line, m, err) : NULL;
+    if (!piix3)
+        return false;
+    i440fx_pass_on(bridge, 1, &piix3_reset_control_ops, piix3);
+    if (!add_ide(m, err) || !add_power_management(m, err))
         return false;
     unsigned slot = 2;
     if (config->platform_pci) {

@@ -9,17 +9,14 @@
 
 #include "hw/xen/hypervisor.h"
 
-#define REG_PIRQ      0x60 /* PIRQRC[A:D] */
-#define PIRQ_DISABLE  0x80
-#define RESET_CONTROL 0xCF9 /* 2.5.4.2 */
-#define RC_SYSTEM     0x02
-#define RC_CPU        0x04
+#define REG_PIRQ     0x60 /* PIRQRC[A:D] */
+#define PIRQ_DISABLE 0x80
+#define RC_SYSTEM    0x02 /* reset control register, 2.5.4.2 */
+#define RC_CPU       0x04
 
 struct piix3 {
     struct pci_device pci;
     struct hypervisor *hv;
-    struct bus *bus;
-    struct io_region reset_region;
     uint8_t reset_control;
     void (*reset)(void *opaque);
     void *opaque;
@@ -65,7 +62,8 @@ static void reset_write(void *opaque, uint64_t offset, unsigned width, uint64_t 
         p->reset(p->opaque);
 }
 
-static const struct io_ops reset_ops = {.widths = 1, .read = reset_read, .write = reset_write};
+const struct io_ops piix3_reset_control_ops = {
+    .widths = 1, .read = reset_read, .write = reset_write};
 
 static void reset(struct device *d)
 {
@@ -86,7 +84,6 @@ static bool post_load(struct device *d, struct err *err)
 static void destroy(struct device *d)
 {
     struct piix3 *p = (struct piix3 *)d;
-    bus_unmap(p->bus, &p->reset_region);
     pci_device_destroy(&p->pci);
     free(p);
 }
@@ -123,9 +120,8 @@ static const struct {
     {0xAE, 0x00, 0xFF},                                                             /* CTHTMR */
 };
 
-struct piix3 *piix3_realize(struct pci_bus *pci, struct bus *bus, struct hypervisor *hv,
-                            struct device_list *devices, void (*machine_reset)(void *opaque),
-                            void *opaque, struct err *err)
+struct piix3 *piix3_realize(struct pci_bus *pci, struct hypervisor *hv, struct device_list *devices,
+                            void (*machine_reset)(void *opaque), void *opaque, struct err *err)
 {
     static const struct pci_id id = {
         .vendor = 0x8086,
@@ -141,16 +137,9 @@ struct piix3 *piix3_realize(struct pci_bus *pci, struct bus *bus, struct hypervi
         return NULL;
     }
     p->hv = hv;
-    p->bus = bus;
     p->reset = machine_reset;
     p->opaque = opaque;
     if (!pci_device_init(&p->pci, pci, PCI_DEVFN(1, 0), &id, err)) {
-        free(p);
-        return NULL;
-    }
-    io_region_init(&p->reset_region, "piix3 reset control", &reset_ops, p);
-    if (!bus_map(bus, &p->reset_region, IO_PORT, RESET_CONTROL, 1, err)) {
-        pci_device_destroy(&p->pci);
         free(p);
         return NULL;
     }

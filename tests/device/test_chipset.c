@@ -235,8 +235,7 @@ static void i440fx(void **state)
 {
     (void)state;
     struct err err;
-    struct pci_device *d = i440fx_realize(rig->pci, &rig->devices, &err);
-    assert_non_null(d);
+    assert_non_null(i440fx_realize(rig->pci, rig->bus, &rig->devices, &err));
     devices_reset(&rig->devices);
     assert_int_equal(rig_pci_read(rig, 0, 0, 0, 4), 0x12378086);
     assert_int_equal(rig_pci_read(rig, 0, 0, 8, 4), 0x06000002);
@@ -244,16 +243,27 @@ static void i440fx(void **state)
     rig_pci_write(rig, 0, 0, 0x5C, 4, 0xFFFFFFFF);
     assert_int_equal(rig_pci_read(rig, 0, 0, 0x58, 4), 0x77777000);
     assert_int_equal(rig_pci_read(rig, 0, 0, 0x5C, 4), 0x77777777);
-    rig_standard_tests(rig, &d->device);
+
+    /* How operating systems look for configuration mechanism 1. */
+    rig_outb(rig, 0xCFB, 0x01);
+    rig_outl(rig, 0xCF8, 0x80000000);
+    assert_int_equal(rig_inl(rig, 0xCF8), 0x80000000);
+    rig_outl(rig, 0xCF8, 0xFFFFFFFF);
+    assert_int_equal(rig_inl(rig, 0xCF8), 0x80FFFFFC);
+    rig_outl(rig, 0xCF8, 0);
+    assert_int_equal(rig_inb(rig, 0xCF8), 0xFF); /* bytes are not the register's */
+    rig_standard_tests(rig, rig->devices.first);
 }
 
 static void piix3_routes_and_resets(void **state)
 {
     (void)state;
     struct err err;
-    struct piix3 *p =
-        piix3_realize(rig->pci, rig->bus, rig->hv, &rig->devices, count, &resets, &err);
+    struct i440fx *bridge = i440fx_realize(rig->pci, rig->bus, &rig->devices, &err);
+    assert_non_null(bridge);
+    struct piix3 *p = piix3_realize(rig->pci, rig->hv, &rig->devices, count, &resets, &err);
     assert_non_null(p);
+    i440fx_pass_on(bridge, 1, &piix3_reset_control_ops, p);
     devices_reset(&rig->devices);
     assert_int_equal(rig_pci_read(rig, 1, 0, 0, 4), 0x70008086);
     assert_int_equal(rig_pci_read(rig, 1, 0, 0x0E, 1), 0x80);
@@ -275,7 +285,9 @@ static void piix3_routes_and_resets(void **state)
     assert_int_equal(rig_inb(rig, 0xCF9), 0x02);
     rig_outb(rig, 0xCF9, 0xFB);
     assert_int_equal(resets, 1);
-    rig_standard_tests(rig, rig->devices.first);
+    rig_outl(rig, 0xCF8, 0x80000600); /* the address register is above it */
+    assert_int_equal(resets, 1);
+    rig_standard_tests(rig, rig->devices.last);
 }
 
 static struct piix4_pm *pm_new(void)
