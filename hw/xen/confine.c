@@ -139,7 +139,7 @@ static bool needs_hypercalls(void)
     if (fd < 0)
         return false;
     struct privcmd_dm_op nothing = {.dom = DOMID_INVALID};
-    bool missing = ioctl(fd, IOCTL_PRIVCMD_DM_OP, &nothing) < 0 && errno == ENOTTY;
+    bool missing = ioctl(fd, IOCTL_PRIVCMD_DM_OP, &nothing) < 0; /* no buffers: nothing to do */
     close(fd);
     return missing;
 }
@@ -287,7 +287,8 @@ static bool drop_capabilities(bool read_files, struct err *err)
 bool confine(const struct confine_config *config, struct hypervisor *hv, struct err *err)
 {
     /* Asked while the device can still be opened. */
-    bool hypercalls = config->seccomp && !config->restricted && needs_hypercalls();
+    bool hypercalls =
+        config->seccomp && !config->restricted && (config->hypercalls || needs_hypercalls());
 
     if (config->restricted && !hv_restrict(hv, err))
         return false;

@@ -21,8 +21,10 @@ struct confine_config {
     uid_t uid;
     gid_t gid;
     bool seccomp; /* system-call filter, no core dumps, no capabilities; off: -sandbox off */
-    bool
-        open_files; /* the filter lets files be opened by name for reading (a CD changed by name) */
+    /* What the filter lets pass besides: opening files by name, for reading (a CD changed by name);
+     * raw hypercalls, which are all of dom0's power (hv_sleep_s3 needs one). */
+    bool open_files;
+    bool hypercalls;
 };
 
 /*

@@ -90,7 +90,8 @@ void hv_vram_untrack(struct hypervisor *hv);
 enum hv_shutdown { HV_SHUTDOWN_POWEROFF, HV_SHUTDOWN_REBOOT, HV_SHUTDOWN_CRASH };
 void hv_shutdown(struct hypervisor *hv, enum hv_shutdown reason);
 
-/* Suspends the domain to RAM (ACPI S3); the toolstack's s3resume wakes it. False with *err after hv_restrict. */
+/* Suspends the domain to RAM (ACPI S3); the toolstack's s3resume wakes it. False with *err after
+ * hv_restrict. */
 bool hv_sleep_s3(struct hypervisor *hv, struct err *err);
 
 /* Limits all handles to this domain (xentoolcore_restrict_all); nothing that needs more may follow.

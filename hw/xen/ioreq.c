@@ -277,7 +277,7 @@ static void access_value(const struct target *t, struct ioreq *req, uint32_t cou
     }
 }
 
-static void access(struct ioreq_rings *rings, struct ioreq *req, enum space space)
+static void access_space(struct ioreq_rings *rings, struct ioreq *req, enum space space)
 {
     unsigned max = space == SPACE_MEMORY ? 8 : 4;
     if (req->size > max || !req->size || (req->size & (req->size - 1))) { /* XSA-197 */
@@ -315,13 +315,13 @@ static void dispatch(struct ioreq_rings *rings, struct ioreq *req)
 {
     switch (req->type) {
     case IOREQ_TYPE_PIO:
-        access(rings, req, SPACE_PORT);
+        access_space(rings, req, SPACE_PORT);
         break;
     case IOREQ_TYPE_COPY:
-        access(rings, req, SPACE_MEMORY);
+        access_space(rings, req, SPACE_MEMORY);
         break;
     case IOREQ_TYPE_PCI_CONFIG:
-        access(rings, req, SPACE_CONFIG);
+        access_space(rings, req, SPACE_CONFIG);
         break;
     case IOREQ_TYPE_TIMEOFFSET:
         if (rings->time_offset)

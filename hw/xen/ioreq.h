@@ -49,9 +49,10 @@ bool ioreq_ready(const struct ioreq_rings *rings, unsigned vcpu);
 bool ioreq_posted(const struct ioreq_rings *rings);
 
 /*
- * Whether to spin a little before the loop sleeps. Off at first; on after a series of requests that
- * came quickly one after the other; off again when spinning has not paid twice running, and then
- * the next series must be twice as long. docs/xen.md has the reasoning. Times in ns of any clock.
+ * Whether to spin a little before going back to the loop to sleep. Off at first; on after a series
+ * of requests that came quickly one after the other; off again when spinning has not paid twice
+ * running, and then the next series must be twice as long. docs/xen.md has the reasoning. Times in
+ * ns of any clock.
  */
 #define SPIN_WINDOW_NS 20000u /* the longest spin */
 #define SPIN_QUICK_NS  60000u /* two requests closer than this were worth a spin */

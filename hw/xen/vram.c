@@ -38,7 +38,11 @@ static bool overlap(uint64_t first, uint64_t last, uint64_t other_first, uint64_
 /* On a real i440FX, RAM wins where a BAR lies over it; here the BAR would take the RAM away. */
 static bool place_is_free(const struct hypervisor *hv, uint64_t addr)
 {
-    uint64_t last = addr + (hv->vram.bytes - 1);
+    const struct vram *v = &hv->vram;
+    uint64_t last = addr + (v->bytes - 1);
+    /* Onto itself, shifted: pages would be lost on the way. */
+    if (addr != v->where && overlap(addr, last, v->where, v->where + v->bytes))
+        return false;
     return !(addr & (XEN_PAGE - 1)) && last >= addr && last < UINT64_C(1) << 52 &&
            !overlap(addr, last, 0, low_ram_end(&hv->config)) &&
            !overlap(addr, last, RESERVED_FIRST, high_ram_end(&hv->config));
@@ -172,6 +176,20 @@ static bool relocate(struct hypervisor *hv, uint64_t from, uint64_t to)
     return true;
 }
 
+/* In a PCI hole the guest's MTRRs say uncached; this is memory nevertheless. */
+static void pin(struct hypervisor *hv, uint64_t addr, bool on)
+{
+    if (addr >= FOUR_GIB)
+        return;
+    if (xendevicemodel_pin_memory_cacheattr(hv->dm, (domid_t)hv->config.domid, addr / XEN_PAGE,
+                                            (addr + hv->vram.bytes - 1) / XEN_PAGE,
+                                            on ? XEN_DMOP_MEM_CACHEATTR_WB
+                                               : XEN_DMOP_DELETE_MEM_CACHEATTR) &&
+        on)
+        guest_error("vram", "cannot make video memory at %#llx cached: %s",
+                    (unsigned long long)addr, strerror(errno));
+}
+
 static bool move(struct hypervisor *hv, uint64_t addr)
 {
     struct vram *v = &hv->vram;
@@ -186,13 +204,9 @@ static bool move(struct hypervisor *hv, uint64_t addr)
     mapcache_invalidate(hv->cache);
     if (!ok)
         return false;
+    pin(hv, v->where, false);
     v->where = addr;
-    /* Whatever the guest's MTRRs say of a PCI hole, this is memory. */
-    if (addr < FOUR_GIB && xendevicemodel_pin_memory_cacheattr(
-                               hv->dm, (domid_t)hv->config.domid, addr / XEN_PAGE,
-                               (addr + v->bytes - 1) / XEN_PAGE, XEN_DMOP_MEM_CACHEATTR_WB))
-        guest_error("vram", "cannot make video memory at %#llx cached: %s",
-                    (unsigned long long)addr, strerror(errno));
+    pin(hv, addr, true);
     return true;
 }
 
@@ -201,9 +215,10 @@ bool hv_vram_move(struct hypervisor *hv, uint64_t addr)
     struct vram *v = &hv->vram;
     if (!v->host)
         return false;
-    if (!v->placed)
-        return adopt(hv, addr == HV_VRAM_PARKED ? v->parked : addr) &&
-               ((v->shown = addr != HV_VRAM_PARKED && addr != v->parked), true);
+    if (!v->placed && addr != HV_VRAM_PARKED) {
+        v->shown = adopt(hv, addr) && addr != v->parked;
+        return v->placed;
+    }
     if (addr == HV_VRAM_PARKED) {
         /* It stays where it is until somebody else wants the place: an operating system that sizes
          * the BAR takes it away and puts it back, and each move costs milliseconds. */

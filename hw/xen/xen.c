@@ -51,7 +51,7 @@ static void invalidate(void *opaque)
 }
 
 /*
- * A port that was taken stays masked until we are about to sleep (before_sleep): while we are at
+ * A port that was taken stays masked until look_around finds nothing more to do: while we are at
  * work anyway its further events would only cost dom0 an interrupt each. Nothing gets lost: what is
  * sent meanwhile is pending and comes with the unmasking.
  */
@@ -66,6 +66,7 @@ static void event(void *opaque, uint32_t events)
         hv->masked[hv->masked_count++] = (evtchn_port_t)port;
     else /* cannot be: one entry per port, and a masked port is not reported again */
         xenevtchn_unmask(hv->evtchn, (evtchn_port_t)port);
+    loop_defer(hv->loop, &hv->work);
     if (!hv->running)
         return;
     unsigned owner = hv->port_owner[port];
@@ -80,8 +81,12 @@ static void event(void *opaque, uint32_t events)
 static unsigned serve_all(struct hypervisor *hv, unsigned budget)
 {
     unsigned served = 0;
-    for (unsigned v = 0; v < hv->rings.vcpus && served < budget; v++)
-        served += ioreq_serve(&hv->rings, v);
+    for (unsigned i = 0; i < hv->rings.vcpus && served < budget; i++) {
+        /* On from where the last look ended, so that no vCPU is always the last. */
+        if (++hv->last_vcpu >= hv->rings.vcpus)
+            hv->last_vcpu = 0;
+        served += ioreq_serve(&hv->rings, hv->last_vcpu);
+    }
     if (!served && ioreq_posted(&hv->rings)) {
         ioreq_drain(&hv->rings);
         served = 1;
@@ -99,10 +104,14 @@ static void cpu_relax(void)
 /* Looks for requests, for a few microseconds if that has paid lately. */
 static bool spin_for_work(struct hypervisor *hv)
 {
-    unsigned served = serve_all(hv, POLL_REQUESTS);
-    if (served || !hv->spin.on)
-        return served;
     const struct clock *clock = loop_clock(hv->loop);
+    unsigned served = serve_all(hv, POLL_REQUESTS);
+    if (served) {
+        (hv->spin.on ? spin_hit : spin_arrived)(&hv->spin, clock_now(clock));
+        return true;
+    }
+    if (!hv->spin.on)
+        return false;
     uint64_t start = clock_now(clock), now = start;
     while (now - start < SPIN_WINDOW_NS) {
         for (unsigned i = 0; i < 16; i++) {
@@ -123,16 +132,20 @@ static bool spin_for_work(struct hypervisor *hv)
     return served;
 }
 
-/* The loop's poll: true if something was served, so that it looks at its other sources and asks
- * again. */
-static bool before_sleep(void *opaque)
+/*
+ * Runs once a turn of the loop from an event on, until there is nothing more to do. A deferred call
+ * and not the loop's poll, because that is asked only by a loop with nothing else to do: a masked
+ * port must not wait for that.
+ */
+static void look_around(void *opaque)
 {
     struct hypervisor *hv = opaque;
-    if (hv->running && spin_for_work(hv))
-        return true;
+    if (hv->running && spin_for_work(hv)) {
+        loop_defer(hv->loop, &hv->work);
+        return;
+    }
     while (hv->masked_count)
         xenevtchn_unmask(hv->evtchn, hv->masked[--hv->masked_count]);
-    return false;
 }
 
 /* --- opening --- */
@@ -307,6 +320,7 @@ struct hypervisor *hv_open(const struct hv_config *config, struct loop *loop, st
     hv->config = *config;
     hv->loop = loop;
     spin_init(&hv->spin);
+    deferred_init(&hv->work, look_around, hv);
     hv->rings.hv = hv;
     hv->rings.notify = notify;
     hv->rings.time_offset = offset_changed;
@@ -316,7 +330,6 @@ struct hypervisor *hv_open(const struct hv_config *config, struct loop *loop, st
     if (config->domid >= DOMID_FIRST_RESERVED) {
         err_set(err, "domain id %u is out of range", config->domid);
     } else if (create(hv, err)) {
-        loop_set_poll(loop, before_sleep, hv);
         return hv;
     }
     hv_close(hv);
@@ -349,8 +362,9 @@ bool hv_run(struct hypervisor *hv, bool run, struct err *err)
         return false;
     if (!run)
         serve_rest(hv); /* … and now it is all there will be: the domain is paused */
-    /* On start before_sleep looks at all rings before the loop sleeps. */
     hv->running = run;
+    if (run) /* for what came while we did not look */
+        loop_defer(hv->loop, &hv->work);
     return true;
 }
 
@@ -358,8 +372,7 @@ void hv_close(struct hypervisor *hv)
 {
     if (!hv)
         return;
-    if (hv->source.watched)
-        loop_set_poll(hv->loop, NULL, NULL);
+    loop_undefer(hv->loop, &hv->work);
     loop_unwatch(hv->loop, &hv->source);
     mapcache_free(hv->cache);
     vram_close(hv);
@@ -526,8 +539,7 @@ bool hv_sleep_s3(struct hypervisor *hv, struct err *err)
     xen_hvm_param_t *param = xencall_alloc_buffer(hv->call, sizeof(*param));
     if (!param)
         return err_set(err, "out of memory");
-    *param = (xen_hvm_param_t){
-        .domid = domid_of(hv), .index = HVM_PARAM_ACPI_S_STATE, .value = 3};
+    *param = (xen_hvm_param_t){.domid = domid_of(hv), .index = HVM_PARAM_ACPI_S_STATE, .value = 3};
     int rc = xencall2(hv->call, __HYPERVISOR_hvm_op, HVMOP_set_param, (uintptr_t)param);
     if (rc < 0)
         err_set(err, "Xen refuses: %s", strerror(errno));

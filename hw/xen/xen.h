@@ -54,8 +54,10 @@ struct hypervisor {
     uint8_t *port_owner; /* by local port: 1 + vCPU, OWNER_BUFFERED, or 0 */
     uint32_t port_owners;
     struct loop_source source;
-    evtchn_port_t masked[IOREQ_MAX_VCPUS + 1]; /* taken, to be unmasked before we sleep */
+    struct deferred work;                      /* look_around */
+    evtchn_port_t masked[IOREQ_MAX_VCPUS + 1]; /* taken, not yet unmasked */
     unsigned masked_count;
+    unsigned last_vcpu; /* where serve_all looked last */
     struct spin spin;
     void (*time_offset)(void *opaque, int64_t seconds);
     void *time_offset_opaque;

@@ -279,6 +279,16 @@ static void ioctls(void)
     CHECK(ioctl(pair[0], _IOC(_IOC_NONE, 'P', 5, 16), 0) == -1 && errno == ENOTTY);
 }
 
+static void hypercalls(void)
+{
+    int pair[2];
+    CHECK(!pipe(pair));
+    const struct confine_config config = {.seccomp = true, .hypercalls = true};
+    CHECK(confine(&config, NULL, &err));
+    errno = 0;
+    CHECK(ioctl(pair[0], _IOC(_IOC_NONE, 'P', 0, 48), 0) == -1 && errno == ENOTTY);
+}
+
 static void aborts(void)
 {
     filter_only(false);
@@ -317,6 +327,7 @@ static void test_what_is_refused(void **state)
     assert_fine(processes);
     assert_fine(memory);
     assert_fine(ioctls);
+    assert_fine(hypercalls);
 }
 
 static void test_what_is_deadly(void **state)
