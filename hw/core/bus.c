@@ -284,14 +284,14 @@ void bus_mem_write(struct bus *bus, uint64_t addr, unsigned width, uint64_t valu
 
 uint32_t bus_pci_read(struct bus *bus, uint8_t devfn, unsigned reg, unsigned width)
 {
-    if (!bus->pci_ops || !valid_width(width, 4) || reg + width > 256)
+    if (!bus->pci_ops || !valid_width(width, 4) || reg > 256 - width)
         return UINT32_MAX;
     return (uint32_t)bus->pci_ops->read(bus->pci_opaque, (uint64_t)devfn << 8 | reg, width);
 }
 
 void bus_pci_write(struct bus *bus, uint8_t devfn, unsigned reg, unsigned width, uint32_t value)
 {
-    if (bus->pci_ops && valid_width(width, 4) && reg + width <= 256)
+    if (bus->pci_ops && valid_width(width, 4) && reg <= 256 - width)
         bus->pci_ops->write(bus->pci_opaque, (uint64_t)devfn << 8 | reg, width,
                             value & (uint32_t)ones(width));
 }

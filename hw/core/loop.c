@@ -49,9 +49,6 @@ struct loop {
     struct loop_source signal_source;
     struct signal_handler handlers[MAX_SIGNALS];
     size_t handler_count;
-
-    bool (*poll)(void *opaque);
-    void *poll_opaque;
 };
 
 static uint64_t monotonic_ns(void)
@@ -324,12 +321,6 @@ bool loop_on_signal(struct loop *loop, int signo, void (*fn)(void *opaque), void
     return loop_watch(loop, &loop->signal_source, fd, EPOLLIN, signalled, loop, err);
 }
 
-void loop_set_poll(struct loop *loop, bool (*poll)(void *opaque), void *opaque)
-{
-    loop->poll = poll;
-    loop->poll_opaque = opaque;
-}
-
 /* Nanoseconds from `now` to the clock's next deadline. */
 static uint64_t remaining(const struct clock *clock)
 {
@@ -364,8 +355,6 @@ static int to_ms(uint64_t ns)
 void loop_turn(struct loop *loop, uint64_t timeout_ns)
 {
     timeout_ns = sleep_time(loop, timeout_ns);
-    if (timeout_ns && loop->poll && loop->poll(loop->poll_opaque))
-        timeout_ns = 0;
     if (timeout_ns) {
         pthread_mutex_lock(&loop->post_lock);
         if (loop->posted_first)

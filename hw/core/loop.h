@@ -76,10 +76,6 @@ void loop_guest_stop(struct loop *loop);
 bool loop_on_signal(struct loop *loop, int signo, void (*fn)(void *opaque), void *opaque,
                     struct err *err);
 
-/* Before it sleeps the loop asks `poll` whether work arrived meanwhile; true: it looks again
- * without sleeping. At most one; used by the ioreq rings for their bounded spin. */
-void loop_set_poll(struct loop *loop, bool (*poll)(void *opaque), void *opaque);
-
 /* Runs until loop_quit; returns the code given there. */
 int loop_run(struct loop *loop);
 

@@ -222,26 +222,6 @@ static void signals(void **state)
     assert_int_equal(n, 2);
 }
 
-static unsigned polls;
-
-static bool poll_twice(void *opaque)
-{
-    (void)opaque;
-    return ++polls <= 2;
-}
-
-static void poll_hook_keeps_it_awake(void **state)
-{
-    (void)state;
-    polls = 0;
-    loop_set_poll(loop, poll_twice, NULL);
-    loop_turn(loop, CLOCK_NEVER); /* comes back at once: there was work */
-    loop_turn(loop, CLOCK_NEVER);
-    loop_turn(loop, NS_PER_MS);
-    assert_int_equal(polls, 3);
-    loop_set_poll(loop, NULL, NULL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,7 +231,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(posts_wake_a_sleeping_loop, setup, teardown),
         cmocka_unit_test_setup_teardown(guest_time_stands_still, setup, teardown),
         cmocka_unit_test_setup_teardown(signals, setup, teardown),
-        cmocka_unit_test_setup_teardown(poll_hook_keeps_it_awake, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
