@@ -287,8 +287,7 @@ static void trim(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
     uint32_t blocks = d->count[0] | (uint32_t)d->count[1] << 8;
     (void)flags;
 
-    if (!d->discard || d->feature[0] != 1 || !blocks || blocks > TRIM_BLOCKS ||
-        block_read_only(d->block)) {
+    if (d->feature[0] != 1 || !blocks || blocks > TRIM_BLOCKS || block_read_only(d->block)) {
         abort_command(ch);
         return;
     }
@@ -321,6 +320,10 @@ void ata_buffer_done(struct ide_channel *ch)
             ide_fail(ch, IDE_ERROR_ABRT | IDE_ERROR_IDNF);
             return;
         }
+    }
+    if (!ide_drive(ch)->discard) {
+        ide_finish(ch); /* advice that need not be taken */
+        return;
     }
     ch->pos = 0;
     ide_enter(ch, IDE_DISCARD);
@@ -588,10 +591,8 @@ static void identify_disk(const struct ide_channel *ch, const struct ide_drive *
         data, 93, slave ? 0x6B00 : (uint16_t)(ch->drive[1].kind != IDE_ABSENT ? 0x603B : 0x604B));
     identify_long(data, 100, (uint32_t)total);
     identify_long(data, 102, (uint32_t)(total >> 32));
-    if (d->discard) {
-        ata_identify_word(data, 105, TRIM_BLOCKS);
-        ata_identify_word(data, 169, 1);
-    }
+    ata_identify_word(data, 105, TRIM_BLOCKS);
+    ata_identify_word(data, 169, 1);      /* DATA SET MANAGEMENT has TRIM */
     ata_identify_word(data, 106, 0x4000); /* 512-byte sectors, one in a physical sector */
     ata_identify_common(d, data);
 }

@@ -50,18 +50,13 @@ void atapi_finish(struct ide_channel *ch)
     ide_drive(ch)->count[0] = IDE_REASON_IO | IDE_REASON_CD;
 }
 
-/* Takes the most important unit attention into sense data; false: none is pending. */
 bool atapi_take_attention(struct ide_drive *d)
 {
-    if (d->atapi.attention & ATTENTION_POWER_ON) {
-        d->atapi.attention &= (uint8_t)~ATTENTION_POWER_ON;
-        atapi_set_sense(d, UNIT_ATTENTION, ASC_POWER_ON, 0);
-    } else if (d->atapi.attention & ATTENTION_MEDIUM) {
-        d->atapi.attention &= (uint8_t)~ATTENTION_MEDIUM;
-        atapi_set_sense(d, UNIT_ATTENTION, ASC_MEDIUM_CHANGED, 0);
-    } else {
+    if (!(d->atapi.attention & ATTENTION_MEDIUM)) {
         return false;
     }
+    d->atapi.attention &= (uint8_t)~ATTENTION_MEDIUM;
+    atapi_set_sense(d, UNIT_ATTENTION, ASC_MEDIUM_CHANGED, 0);
     return true;
 }
 
@@ -80,12 +75,7 @@ void atapi_medium_error(struct ide_channel *ch, int error)
     }
 }
 
-/*
- * How much one DRQ block carries when `bytes` in units of `unit` are to move by PIO: the host's
- * byte count limit, even unless it all fits (SFF-8020i 5.5), and whole units if it can be. False: a
- * limit nothing can be moved with; the command is then aborted.
- */
-bool atapi_set_block_size(struct ide_channel *ch, uint64_t bytes, uint32_t unit)
+bool atapi_set_block_size(struct ide_channel *ch, uint64_t bytes)
 {
     uint32_t limit = ide_drive(ch)->atapi.byte_limit;
 
@@ -99,9 +89,6 @@ bool atapi_set_block_size(struct ide_channel *ch, uint64_t bytes, uint32_t unit)
     if (!limit) {
         atapi_invalid_field(ch);
         return false;
-    }
-    if (limit > unit) {
-        limit -= limit % unit;
     }
     ch->drq_size = limit;
     return true;
@@ -132,7 +119,7 @@ void atapi_reply(struct ide_channel *ch, uint32_t length, uint32_t allocation)
         ch->pos = 0;
         ch->length = length + ch->odd;
         ide_enter(ch, IDE_DMA_BUFFER);
-    } else if (atapi_set_block_size(ch, length, 2)) {
+    } else if (atapi_set_block_size(ch, length)) {
         ide_data_in(ch, length + ch->odd, true);
     }
 }
@@ -164,7 +151,7 @@ static void read_blocks(struct ide_channel *ch, struct ide_drive *d, uint32_t lb
     d->atapi.raw_parts = parts;
     if (ch->use_dma) {
         ide_enter(ch, ch->use == IDE_USE_PACKET_READ ? IDE_DMA : IDE_READ);
-    } else if (atapi_set_block_size(ch, (uint64_t)count * size, size)) {
+    } else if (atapi_set_block_size(ch, (uint64_t)count * size)) {
         ide_enter(ch, IDE_READ);
     }
 }
@@ -175,7 +162,7 @@ uint32_t atapi_chunk(const struct ide_channel *ch)
         return IDE_BUFFER / IDE_SECTOR;
     }
     /* Through the buffer into guest memory in one step: kept short. */
-    return ch->use_dma ? 16 * SECTORS_PER_BLOCK : IDE_BUFFER / RAW_SECTOR * SECTORS_PER_BLOCK;
+    return ch->use_dma ? 8 * SECTORS_PER_BLOCK : IDE_BUFFER / RAW_SECTOR * SECTORS_PER_BLOCK;
 }
 
 static uint8_t bcd(uint32_t v)
@@ -415,7 +402,6 @@ void atapi_packet(struct ide_channel *ch)
 
 void atapi_power_on(struct ide_drive *d)
 {
-    d->atapi.attention = ATTENTION_POWER_ON;
     d->atapi.recovery[1] = 5; /* retries */
 }
 

@@ -4,6 +4,8 @@
 
 #include "hw/pc/atapi_int.h"
 
+#define MODE_LIST_MAX 4096u /* bounds the work of one MODE SELECT; all pages take 38 */
+
 static void inquiry_page(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
 {
     uint8_t *b = ch->buffer;
@@ -189,6 +191,10 @@ void atapi_mode_select(struct ide_channel *ch, struct ide_drive *d, const uint8_
         atapi_invalid_field(ch); /* nothing can be saved */
         return;
     }
+    if (length > MODE_LIST_MAX) {
+        atapi_check(ch, ILLEGAL_REQUEST, ASC_PARAMETER_LIST, 0);
+        return;
+    }
     if (!length) {
         atapi_finish(ch);
         return;
@@ -200,7 +206,7 @@ void atapi_mode_select(struct ide_channel *ch, struct ide_drive *d, const uint8_
         ch->pos = 0;
         ch->length = length + ch->odd;
         ide_enter(ch, IDE_DMA_BUFFER);
-    } else if (atapi_set_block_size(ch, length, 2)) {
+    } else if (atapi_set_block_size(ch, length)) {
         ide_data_out(ch, length + ch->odd, true);
     }
 }

@@ -19,7 +19,6 @@
 #define ASC_INVALID_FIELD   0x24
 #define ASC_INVALID_PARAM   0x26
 #define ASC_MEDIUM_CHANGED  0x28
-#define ASC_POWER_ON        0x29
 #define ASC_FORMAT          0x30
 #define ASC_NO_SAVED        0x39
 #define ASC_NO_MEDIUM       0x3A
@@ -31,8 +30,7 @@
 #define ASCQ_CANNOT_READ    0x02
 
 /* Unit attention conditions pending */
-#define ATTENTION_POWER_ON 0x01
-#define ATTENTION_MEDIUM   0x02
+#define ATTENTION_MEDIUM 0x01
 
 /* Media events (MMC-3 table 139) */
 #define EVENT_NONE    0
@@ -111,14 +109,12 @@ void atapi_set_sense(struct ide_drive *d, uint8_t key, uint8_t asc, uint8_t ascq
 void atapi_check(struct ide_channel *ch, uint8_t key, uint8_t asc, uint8_t ascq);
 /* INVALID FIELD IN CDB. */
 void atapi_invalid_field(struct ide_channel *ch);
-/* Takes the most important unit attention into sense data; false: none is pending. */
+/* Takes the pending unit attention into sense data; false: there is none. */
 bool atapi_take_attention(struct ide_drive *d);
-/*
- * Sets how much one DRQ block carries when `bytes` in units of `unit` are to move by PIO: the
- * host's byte count limit, even unless it all fits (SFF-8020i 5.5), and whole units if it can be.
- * False: a limit nothing can be moved with; the command has then been aborted.
- */
-bool atapi_set_block_size(struct ide_channel *ch, uint64_t bytes, uint32_t unit);
+/* Sets how much one DRQ block carries when `bytes` are to move by PIO: the host's byte count limit,
+ * made even unless it all fits (SFF-8020i 5.5). False: a limit nothing can be moved with; the
+ * command has then been aborted. */
+bool atapi_set_block_size(struct ide_channel *ch, uint64_t bytes);
 /* The first min(length, allocation) bytes of the buffer go to the host. */
 void atapi_reply(struct ide_channel *ch, uint32_t length, uint32_t allocation);
 

@@ -44,8 +44,9 @@ struct bmdma {
 
 extern const struct state_field bmdma_state[];
 
-/* What a register write means for the transfer of the channel. */
-enum bmdma_event { BMDMA_NONE, BMDMA_STARTED, BMDMA_STOPPED };
+/* What a register write means for the transfer of the channel; ENABLED: the PCI command register
+ * lets the function master the bus now. */
+enum bmdma_event { BMDMA_NONE, BMDMA_STARTED, BMDMA_STOPPED, BMDMA_ENABLED };
 
 /* Byte access to register 0..7 of the channel. */
 uint8_t bmdma_read(const struct bmdma *bm, unsigned reg);

@@ -50,6 +50,7 @@ void ide_abandon(struct ide_channel *ch)
     ch->phase = IDE_IDLE;
     ch->held = false;
     ch->abandoned = ch->in_flight;
+    ide_stopped(ch);
 }
 
 /* Opens the next DRQ block; the caller knows that buffer[pos..length) is not empty. */

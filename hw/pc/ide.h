@@ -162,7 +162,10 @@ struct ide_channel {
     uint32_t piece;                /* most sectors in one request: halved to find a bad one */
     uint32_t pos, drq_end, length; /* in the buffer */
     uint32_t drq_size;             /* bytes per DRQ block */
-    uint8_t buffer[IDE_BUFFER] __attribute__((aligned(IDE_BUFFER_ALIGN)));
+    union {
+        uint8_t buffer[IDE_BUFFER];
+        uint64_t buffer_words[IDE_BUFFER / 8]; /* how it is saved: an eighth of the elements */
+    } __attribute__((aligned(IDE_BUFFER_ALIGN)));
 
     /* The request under way. Not saved: quiesce waits for it. */
     struct block_request request;
@@ -170,6 +173,7 @@ struct ide_channel {
     struct iovec request_iov;
     bool in_flight;
     bool abandoned; /* its command is gone (reset, abort): only to be let go */
+    bool stopping;  /* the bus master was told to stop: when the piece under way has ended */
     bool held;      /* a command waits for that; BSY meanwhile */
     uint8_t held_opcode;
     bool parked; /* quiesced: nothing new is submitted */
@@ -214,6 +218,9 @@ void ide_bus_master_event(struct ide_channel *ch, enum bmdma_event event);
 
 /* Recomputes INTRQ: the one place that drives it. */
 void ide_update_irq(struct ide_channel *ch);
+
+/* The bus master was told to stop and now has: false if it was not told. */
+bool ide_stopped(struct ide_channel *ch);
 
 /* A command's steps: between the files of this device. */
 

@@ -64,7 +64,7 @@ const struct state_field ide_channel_state[] = {
     STATE_LIMIT(struct ide_channel, length, IDE_BUFFER),
     STATE_LIMIT(struct ide_channel, drq_size, IDE_BUFFER),
     /* 128 KiB that a reset need not touch: nothing reads it before a command has filled it. */
-    STATE_ARRAY(struct ide_channel, buffer, .keep_on_reset = true),
+    STATE_ARRAY(struct ide_channel, buffer_words, .keep_on_reset = true),
     STATE_FIELDS_END,
 };
 

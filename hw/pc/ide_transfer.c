@@ -106,6 +106,7 @@ static void submit_buffer(struct ide_channel *ch, enum block_op op, uint32_t pos
 /* The bus master ran out of descriptors or memory: rev 1.0, 3.2, the table of status bits. */
 static void bus_master_failed(struct ide_channel *ch, bool bad)
 {
+    ch->stopping = false;
     bmdma_halt(&ch->bm, bad);
     ide_end_silently(ch);
 }
@@ -332,7 +333,9 @@ static void dma_done(struct ide_channel *ch, uint32_t sectors)
     ch->bm.cursor = ch->after;
     ch->lba += sectors;
     ch->left -= sectors;
-    if (ch->left) {
+    if (ide_stopped(ch) && ch->left) {
+        ide_end_silently(ch);
+    } else if (ch->left) {
         kick(ch);
     } else if (ide_for_packet(ch)) {
         atapi_finish(ch);
@@ -371,7 +374,9 @@ static void request_done(struct block_request *request, int error)
     case IDE_READ:
     case IDE_WRITE:
     case IDE_DMA:
-        if (error && narrow(ch, sectors)) {
+        if (error && ide_stopped(ch)) {
+            ide_end_silently(ch);
+        } else if (error && narrow(ch, sectors)) {
             kick(ch);
         } else if (error) {
             medium_error(ch, error);
@@ -397,17 +402,45 @@ static void request_done(struct block_request *request, int error)
     ide_update_irq(ch);
 }
 
+bool ide_stopped(struct ide_channel *ch)
+{
+    if (!ch->stopping) {
+        return false;
+    }
+    ch->stopping = false;
+    bmdma_halt(&ch->bm, false);
+    return true;
+}
+
+/*
+ * Rev 1.0, 3.1: a transfer that is stopped cannot be taken up again. The piece under way ends
+ * first, and the engine shows itself active until then: if it is the command's last, the command
+ * has ended well, as if the stop had come a moment later.
+ */
+static void stop_transfer(struct ide_channel *ch)
+{
+    if (ch->phase == IDE_DMA && ch->in_flight) {
+        ch->stopping = true;
+        ch->bm.status |= BMDMA_STATUS_ACTIVE;
+    } else {
+        ide_abandon(ch);
+        ide_end_silently(ch);
+    }
+}
+
 void ide_bus_master_event(struct ide_channel *ch, enum bmdma_event event)
 {
     bool dma = ch->use_dma &&
                (ch->phase == IDE_READ || ch->phase == IDE_DMA || ch->phase == IDE_DMA_BUFFER);
 
-    if (event == BMDMA_STARTED) {
-        kick(ch);
-    } else if (event == BMDMA_STOPPED && dma) {
-        /* Rev 1.0, 3.1: a transfer stopped so cannot be taken up again. */
+    if (event == BMDMA_STOPPED && dma) {
+        stop_transfer(ch);
+    } else if (event == BMDMA_STARTED && ch->stopping) {
+        ch->stopping = false; /* begins anew: what is left of the old transfer is given up */
         ide_abandon(ch);
         ide_end_silently(ch);
+    } else if (event == BMDMA_STARTED || event == BMDMA_ENABLED) {
+        kick(ch);
     }
     ide_update_irq(ch);
 }

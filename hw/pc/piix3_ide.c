@@ -81,7 +81,7 @@ static void config_written(struct pci_device *pci, unsigned reg, unsigned width)
     if (reg <= COMMAND && reg + width > COMMAND) {
         take_bus_master_bit(ide);
         for (unsigned i = 0; i < 2; i++) {
-            ide_bus_master_event(&ide->channel[i], BMDMA_STARTED);
+            ide_bus_master_event(&ide->channel[i], BMDMA_ENABLED);
         }
     }
 }
@@ -339,8 +339,8 @@ bool ide_tray_locked(const struct piix3_ide *ide, unsigned unit)
     return ide_drive_is_cdrom(ide, unit) && ide->channel[unit / 2].drive[unit % 2].atapi.locked;
 }
 
-void ide_drive_geometry(const struct piix3_ide *ide, unsigned unit, uint16_t *cylinders, uint8_t *heads,
-                        uint8_t *sectors)
+void ide_drive_geometry(const struct piix3_ide *ide, unsigned unit, uint16_t *cylinders,
+                        uint8_t *heads, uint8_t *sectors)
 {
     const struct ide_drive *d = unit < IDE_UNITS ? &ide->channel[unit / 2].drive[unit % 2] : NULL;
     bool disk = d && d->kind == IDE_DISK;

@@ -30,7 +30,7 @@ struct ide_drive_config {
     const char *firmware;       /* NULL: "2.5+"; at most 8 */
     uint64_t wwn;               /* 0: none */
     uint32_t cyls, heads, secs; /* default translation; all 0: computed */
-    bool discard;               /* offer TRIM and pass it to the image */
+    bool discard;               /* TRIM reaches the image; else it is accepted and ignored */
 };
 
 struct piix3_ide_config {
@@ -56,9 +56,10 @@ struct block *ide_drive_block(struct piix3_ide *ide, unsigned unit);
 /* True if unit 0..3 has a CD drive. */
 bool ide_drive_is_cdrom(const struct piix3_ide *ide, unsigned unit);
 
-/* The default translation of the disk in unit 0..3, as its IDENTIFY data has it; zeroes where there is none. */
-void ide_drive_geometry(const struct piix3_ide *ide, unsigned unit, uint16_t *cylinders, uint8_t *heads,
-                        uint8_t *sectors);
+/* The default translation of the disk in unit 0..3, as its IDENTIFY data has it; zeroes where there
+ * is none. */
+void ide_drive_geometry(const struct piix3_ide *ide, unsigned unit, uint16_t *cylinders,
+                        uint8_t *heads, uint8_t *sectors);
 
 /*
  * Puts a medium into the CD drive (NULL: takes it out and leaves the tray open) and returns the one
