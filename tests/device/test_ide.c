@@ -298,6 +298,14 @@ static void test_identify(void **state)
     assert_int_equal(id[93], 0x603B);
     assert_int_equal(id[82] & 0x20, 0); /* an image without a write cache */
     assert_int_equal(id[85] & 0x20, 0);
+    uint16_t cylinders;
+    uint8_t heads, sectors;
+    ide_drive_geometry(e->ide, 0, &cylinders, &heads, &sectors);
+    assert_int_equal(cylinders, 1000);
+    assert_int_equal(heads, 8);
+    assert_int_equal(sectors, 32);
+    ide_drive_geometry(e->ide, 2, &cylinders, &heads, &sectors);
+    assert_int_equal(cylinders + heads + sectors, 0);
     /* READ NATIVE MAX, both kinds, and the last sector of it. */
     out(e, R_DEVICE, 0xF0);
     out(e, R_STATUS, 0xF8);
