@@ -316,17 +316,6 @@ struct block *ide_drive_block(struct piix3_ide *ide, unsigned unit)
     return unit < IDE_UNITS ? drive_of(ide, unit)->block : NULL;
 }
 
-void ide_drive_geometry(const struct piix3_ide *ide, unsigned unit, uint16_t *cylinders,
-                        uint8_t *heads, uint8_t *sectors)
-{
-    const struct ide_drive *d = unit < IDE_UNITS ? &ide->channel[unit / 2].drive[unit % 2] : NULL;
-    bool disk = d && d->kind == IDE_DISK;
-
-    *cylinders = disk ? d->cylinders : 0;
-    *heads = disk ? d->heads : 0;
-    *sectors = disk ? d->sectors : 0;
-}
-
 bool ide_drive_is_cdrom(const struct piix3_ide *ide, unsigned unit)
 {
     return unit < IDE_UNITS && ide->channel[unit / 2].drive[unit % 2].kind == IDE_CDROM;

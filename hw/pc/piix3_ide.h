@@ -53,11 +53,6 @@ struct irq *piix3_ide_irq(struct piix3_ide *ide, unsigned channel);
 /* The image in unit 0..3, or NULL: no drive, an empty one, an unplugged disk. */
 struct block *ide_drive_block(struct piix3_ide *ide, unsigned unit);
 
-/* The default translation of the disk in unit 0..3, as IDENTIFY shows it: for
- * the firmware's disk tables. All 0 if there is no disk. */
-void ide_drive_geometry(const struct piix3_ide *ide, unsigned unit, uint16_t *cylinders,
-                        uint8_t *heads, uint8_t *sectors);
-
 /* True if unit 0..3 has a CD drive. */
 bool ide_drive_is_cdrom(const struct piix3_ide *ide, unsigned unit);
 
