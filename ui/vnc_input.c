@@ -206,6 +206,7 @@ void vnc_input_event(struct vnc *vnc, struct vnc_client *client, const struct vn
         key_pressed(vnc, client, event);
     else
         key_released(vnc, client, event);
+    display_quicken(vnc->display);
 }
 
 void vnc_input_release(struct vnc *vnc, struct vnc_client *client)
