@@ -1174,6 +1174,15 @@ static void test_state(void **state)
     run(t);
     rig_standard_tests(t->rig, ide_device(t));
     assert_int_equal(in(t, R_STATUS), S_OK | S_DRQ);
+    /* A load sends the levels even if they are what they were. */
+    struct err err;
+    size_t len;
+    uint8_t *saved = ide_save(t, &len);
+    unsigned calls = t->rig->hv->isa_calls[14], other = t->rig->hv->isa_calls[15];
+    assert_true(device_load(ide_device(t), 1, saved, len, &err));
+    assert_int_equal(t->rig->hv->isa_calls[14], calls + 1);
+    assert_int_equal(t->rig->hv->isa_calls[15], other + 1);
+    free(saved);
 }
 
 /* Saved state of a command under way with every byte of its small fields set to hostile values: it
