@@ -15,6 +15,7 @@
 #include "hw/pc/machine.h"
 #include "hw/pc/pci.h"
 #include "hw/pc/piix3_ide.h"
+#include "hw/xen/companion.h"
 #include "hw/xen/confine.h"
 #include "hw/xen/hypervisor.h"
 #include "hw/xen/xenstore.h"
@@ -31,14 +32,15 @@ struct domain {
     struct block *blocks[CONFIG_MAX_DRIVES]; /* by index of config->drives */
     struct chardev *serial[CONFIG_MAX_SERIAL];
     struct rom vga_rom;
+    struct companion *companion;
     struct hypervisor *hv;
     struct display *display;
     struct input *input;
     struct keymap *keymap;
     struct machine *machine;
     struct vnc *vnc;
-    struct vnc_info vnc_info; /* what the strings of target_vnc's answer point into */
-    struct xenstore *xenstore;
+    struct vnc_info vnc_info;  /* what the strings of target_vnc's answer point into */
+    struct xenstore *xenstore; /* until the confinement */
     struct qmp_target target;
     struct qmp *qmp;
     bool running;
@@ -80,9 +82,7 @@ static void guest_suspend(void *opaque)
 static void guest_time_offset(void *opaque, int64_t seconds)
 {
     struct domain *d = opaque;
-    struct err err;
-    if (d->xenstore && !xenstore_add_time_offset(d->xenstore, seconds, &err))
-        guest_error("rtc", "%s", err.text);
+    companion_add_time_offset(d->companion, seconds);
 }
 
 static void guest_moved_tray(void *opaque, size_t index, bool open)
@@ -393,6 +393,7 @@ static bool open_hypervisor(struct domain *d, struct err *err)
         .vcpus = c->max_vcpus,
         .ram_bytes = c->ram_bytes,
         .below_4g_end = c->below_4g_end,
+        .companion = d->companion,
     };
     d->hv = hv_open(&config, d->loop, err);
     if (!d->hv)
@@ -471,6 +472,10 @@ static bool open_all(struct domain *d, struct err *err)
     const struct config *c = d->config;
     if (c->incoming_fd >= 0)
         return err_set(err, "-incoming: restoring a saved guest is not part of this version");
+    /* First, while there is little memory that it would keep. */
+    d->companion = companion_open(&companion_xen, c->domid, c->seccomp, d->loop, err);
+    if (!d->companion)
+        return false;
     if (!open_blocks(d, err) || !open_serial(d, err))
         return false;
     if (c->vga == CONFIG_VGA_STD &&
@@ -530,10 +535,11 @@ bool domain_start(struct domain *d, struct err *err)
         .gid = c->gid,
         .seccomp = c->seccomp,
     };
-    /* With restricted handles xenstore can no longer be written: libxl asks over QMP then, and not
-     * before we answer. */
-    if (!publish(d, err))
+    /* The last that we say in xenstore: libxl asks over QMP too, and not before we answer. */
+    if (!companion_ready(d->companion, err) || !publish(d, err))
         return false;
+    xenstore_close(d->xenstore);
+    d->xenstore = NULL;
     if (!confine(&confinement, d->hv, err))
         return false;
     if (c->chroot_dir || c->run_as || c->seccomp)
@@ -552,6 +558,7 @@ void domain_close(struct domain *d)
     vnc_close(d->vnc);
     machine_free(d->machine);
     hv_close(d->hv);
+    companion_close(d->companion);
     xenstore_close(d->xenstore);
     display_free(d->display);
     input_free(d->input);

@@ -189,7 +189,7 @@ static bool open_unix(struct chardev *c, const struct chardev_config *config, st
     if (!config->path || strlen(config->path) >= sizeof(sa.sun_path))
         return err_set(err, "%s: a socket's path has 1 to %zu bytes", c->label,
                        sizeof(sa.sun_path) - 1);
-    strcpy(sa.sun_path, config->path);
+    memcpy(sa.sun_path, config->path, strlen(config->path) + 1);
     if (!set_filename(c, err, "unix:%s%s", config->path, config->server ? ",server=on" : ""))
         return false;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (config->server ? SOCK_NONBLOCK : 0), 0);

@@ -485,8 +485,8 @@ struct keymap *keymap_load(const char *name, struct err *err)
         name = "en-us";
     for (size_t i = 0; i < COUNT(qemu_names) && !known; i++) {
         if (strcmp(name, qemu_names[i].name) == 0) {
-            strcpy(first, qemu_names[i].layout);
-            strcpy(variant, qemu_names[i].variant);
+            snprintf(first, sizeof(first), "%s", qemu_names[i].layout);
+            snprintf(variant, sizeof(variant), "%s", qemu_names[i].variant);
             known = true;
         }
     }

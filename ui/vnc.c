@@ -499,7 +499,7 @@ static void incoming(void *opaque, uint32_t events)
 {
     struct vnc_listener *listener = opaque;
     struct vnc *vnc = listener->vnc;
-    struct sockaddr_storage peer;
+    struct sockaddr_storage peer = {0};
     socklen_t len = sizeof(peer);
     int sock, place = find_place(vnc);
 

@@ -116,7 +116,7 @@ static bool listen_tcp(struct vnc *vnc, const struct config_vnc *config, struct 
     const char *shown = host[0] ? host : "*";
     unsigned first = config->display;
     unsigned last = config->to > first ? config->to : first;
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {0};
     socklen_t len = sizeof(bound);
     int rc, error = 0;
 
@@ -159,7 +159,7 @@ static bool listen_unix(struct vnc *vnc, const char *path, struct err *err)
     if (strlen(path) >= sizeof(sa.sun_path))
         return err_set(err, "VNC: unix:%s: the path is longer than %zu bytes", path,
                        sizeof(sa.sun_path) - 1);
-    strcpy(sa.sun_path, path);
+    memcpy(sa.sun_path, path, strlen(path) + 1);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return err_set(err, "VNC: socket: %s", strerror(errno));

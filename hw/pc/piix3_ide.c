@@ -179,8 +179,8 @@ static bool set_string(char *to, size_t size, const char *from, unsigned unit, c
                            unit, what);
         }
     }
-    memset(to, ' ', size);
-    memcpy(to, from, len);
+    for (size_t i = 0; i < size; i++)
+        to[i] = i < len ? from[i] : ' ';
     return true;
 }
 

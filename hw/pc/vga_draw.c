@@ -291,11 +291,11 @@ static void draw_cells(const struct vga_frame *f, const uint8_t *vram, const str
 static void draw_cell_line(const struct vga_frame *f, const uint8_t *vram,
                            const struct line_cells *l, uint32_t pan, uint32_t *line)
 {
-    uint32_t dots[(MAX_COLUMNS + 1) * 8];
     if (!pan && f->dot_repeat == 1) {
         draw_cells(f, vram, l, f->columns, line);
         return;
     }
+    uint32_t dots[(MAX_COLUMNS + 1) * 8] = {0};
     draw_cells(f, vram, l, f->columns + 1, dots);
     for (uint32_t x = 0; x < f->width; x++)
         line[x] = dots[pan + x / f->dot_repeat];

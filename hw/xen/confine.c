@@ -44,6 +44,8 @@
 /* Heap and stacks: a bound for what a guest or a viewer could make us allocate. Guest memory and
  * video memory are shared mappings and do not count. */
 #define MAX_DATA (UINT64_C(2) << 30)
+/* The companion's; it has what the process had when it started. */
+#define MAX_COMPANION_DATA (UINT64_C(64) << 20)
 
 /* Allowed whatever the arguments. */
 static const char *const allowed[] = {
@@ -66,12 +68,22 @@ static const char *const allowed[] = {
     /* threads */
     "futex", "set_robust_list", "set_tid_address", "rseq", "sched_yield", "sched_getaffinity",
     "membarrier", "exit", "exit_group", "gettid", "getpid", "getppid",
+    /* the companion's end */
+    "wait4",
     /* signals to ourselves */
     "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "rt_sigtimedwait", "rt_sigpending",
     "sigaltstack",
     /* time, chance and who we are */
     "clock_gettime", "clock_getres", "gettimeofday", "time", "getrandom", "getuid", "geteuid",
     "getgid", "getegid", "getrusage", "getrlimit", "times", "uname", "sysinfo"};
+
+/* The companion's: its socket, xenstored's (written to by sendmsg from libxenstore 4.19 on),
+ * memory, the end. No descriptor can be made. */
+static const char *const companion_allowed[] = {
+    "recvfrom",     "sendto", "read",         "write",          "writev",       "sendmsg",
+    "poll",         "ppoll",  "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "restart_syscall",
+    "brk",          "munmap", "mremap",       "madvise",        "futex",        "clock_gettime",
+    "gettimeofday", "getpid", "gettid",       "exit",           "exit_group"};
 
 /* No library has a reason to try these: whoever does is no longer us. */
 static const char *const deadly[] = {"execve",
@@ -124,6 +136,9 @@ static const unsigned long other_ioctls[] = {
     TIOCMGET, TIOCMSET, TIOCMBIS, TIOCMBIC,  TIOCGWINSZ,   TIOCOUTQ,   TIOCSBRK,
     TIOCCBRK, FIONREAD, FIONBIO,  BLKSSZGET, BLKGETSIZE64, BLKDISCARD, BLKZEROOUT};
 
+/* All of dom0's power. */
+static const unsigned long hypercall_ioctl = IOCTL_PRIVCMD_HYPERCALL;
+
 static int add(scmp_filter_ctx ctx, uint32_t action, const char *name)
 {
     int nr = seccomp_syscall_resolve_name(name);
@@ -132,7 +147,7 @@ static int add(scmp_filter_ctx ctx, uint32_t action, const char *name)
     return seccomp_rule_add(ctx, action, nr, 0);
 }
 
-/* Raw hypercalls are all of dom0's power. The library needs them only on kernels before 4.11. */
+/* For device-model operations the library needs raw hypercalls only on kernels before 4.11. */
 static bool needs_hypercalls(void)
 {
     int fd = open("/dev/xen/privcmd", O_RDWR | O_CLOEXEC);
@@ -160,14 +175,23 @@ static int add_ioctls(scmp_filter_ctx ctx, const unsigned long *requests, size_t
     return rc;
 }
 
+static int add_names(scmp_filter_ctx ctx, uint32_t action, const char *const *names, size_t count)
+{
+    int rc = 0;
+    for (size_t i = 0; !rc && i < count; i++)
+        rc = add(ctx, action, names[i]);
+    return rc;
+}
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 static int add_arguments(scmp_filter_ctx ctx, const struct confine_config *config, bool hypercalls)
 {
-    const unsigned long hypercall = IOCTL_PRIVCMD_HYPERCALL;
-    int rc = add_ioctls(ctx, xen_ioctls, sizeof(xen_ioctls) / sizeof(xen_ioctls[0]));
+    int rc = add_ioctls(ctx, xen_ioctls, COUNT(xen_ioctls));
     if (!rc)
-        rc = add_ioctls(ctx, other_ioctls, sizeof(other_ioctls) / sizeof(other_ioctls[0]));
+        rc = add_ioctls(ctx, other_ioctls, COUNT(other_ioctls));
     if (!rc && hypercalls)
-        rc = add_ioctls(ctx, &hypercall, 1);
+        rc = add_ioctls(ctx, &hypercall_ioctl, 1);
     if (!rc) /* no new code */
         rc = allow_if(ctx, SCMP_SYS(mmap), 2, PROT_EXEC, 0);
     if (!rc)
@@ -178,8 +202,6 @@ static int add_arguments(scmp_filter_ctx ctx, const struct confine_config *confi
     int clone3 = seccomp_syscall_resolve_name("clone3");
     if (!rc && clone3 >= 0)
         rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), clone3, 0);
-    if (!rc) /* abort(3) */
-        rc = allow_if(ctx, SCMP_SYS(tgkill), 0, UINT32_MAX, (uint32_t)getpid());
     if (!rc)
         rc = allow_if(ctx, SCMP_SYS(prctl), 0, UINT32_MAX, PR_SET_NAME);
     if (!rc) /* a new limit is what is not given: to ask only */
@@ -191,6 +213,31 @@ static int add_arguments(scmp_filter_ctx ctx, const struct confine_config *confi
     return rc;
 }
 
+/* Memory of its own only: through the hypercall descriptor other domains' could be mapped. */
+static int add_companion_arguments(scmp_filter_ctx ctx)
+{
+    const struct scmp_arg_cmp own[] = {
+        {.arg = 2, .op = SCMP_CMP_MASKED_EQ, .datum_a = PROT_EXEC, .datum_b = 0},
+        {.arg = 3, .op = SCMP_CMP_MASKED_EQ, .datum_a = MAP_ANONYMOUS, .datum_b = MAP_ANONYMOUS},
+    };
+    int rc = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, own);
+    return rc ? rc : add_ioctls(ctx, &hypercall_ioctl, 1);
+}
+
+/* The filter of the process that `config` is for, or of the companion (NULL). */
+static int fill(scmp_filter_ctx ctx, const struct confine_config *config, bool hypercalls)
+{
+    int rc = config ? add_names(ctx, SCMP_ACT_ALLOW, allowed, COUNT(allowed))
+                    : add_names(ctx, SCMP_ACT_ALLOW, companion_allowed, COUNT(companion_allowed));
+    if (!rc)
+        rc = add_names(ctx, SCMP_ACT_KILL_PROCESS, deadly, COUNT(deadly));
+    if (!rc) /* abort(3) */
+        rc = allow_if(ctx, SCMP_SYS(tgkill), 0, UINT32_MAX, (uint32_t)getpid());
+    if (!rc)
+        rc = config ? add_arguments(ctx, config, hypercalls) : add_companion_arguments(ctx);
+    return rc;
+}
+
 static bool filter(const struct confine_config *config, bool hypercalls, struct err *err)
 {
     scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -199,15 +246,12 @@ static bool filter(const struct confine_config *config, bool hypercalls, struct 
     /* All threads get it; it is searched as a tree, not from the top at each call. */
     int rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
     seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* libseccomp 2.5; slower without */
-    for (size_t i = 0; !rc && i < sizeof(allowed) / sizeof(allowed[0]); i++)
-        rc = add(ctx, SCMP_ACT_ALLOW, allowed[i]);
-    for (size_t i = 0; !rc && i < sizeof(deadly) / sizeof(deadly[0]); i++)
-        rc = add(ctx, SCMP_ACT_KILL_PROCESS, deadly[i]);
     if (!rc)
-        rc = add_arguments(ctx, config, hypercalls);
+        rc = fill(ctx, config, hypercalls);
     if (!rc)
         rc = seccomp_load(ctx);
     seccomp_release(ctx);
+    errno = -rc;
     return !rc || err_set(err, "cannot set the system-call filter (-sandbox off does without): %s",
                           strerror(-rc));
 }
@@ -284,11 +328,19 @@ static bool drop_capabilities(bool read_files, struct err *err)
     return true;
 }
 
+static bool give_up_powers(bool read_files, struct err *err)
+{
+    if (!drop_capabilities(read_files, err))
+        return false;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
+        return err_set(err, "prctl: %s", strerror(errno));
+    return true;
+}
+
 bool confine(const struct confine_config *config, struct hypervisor *hv, struct err *err)
 {
     /* Asked while the device can still be opened. */
-    bool hypercalls =
-        config->seccomp && !config->restricted && (config->hypercalls || needs_hypercalls());
+    bool hypercalls = config->seccomp && !config->restricted && needs_hypercalls();
 
     if (config->restricted && !hv_restrict(hv, err))
         return false;
@@ -298,11 +350,17 @@ bool confine(const struct confine_config *config, struct hypervisor *hv, struct 
         return false;
     if (config->run_as && !change_user(config->uid, config->gid, err))
         return false;
-    if (!config->seccomp)
-        return true;
-    if (!drop_capabilities(config->open_files, err))
+    return !config->seccomp ||
+           (give_up_powers(config->open_files, err) && filter(config, hypercalls, err));
+}
+
+bool confine_companion(bool filtered, struct err *err)
+{
+#ifndef SANITIZER
+    if (!lower_limit(RLIMIT_DATA, MAX_COMPANION_DATA, "memory", err))
         return false;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
-        return err_set(err, "prctl: %s", strerror(errno));
-    return filter(config, hypercalls, err);
+#endif
+    if (!lower_limit(RLIMIT_CORE, 0, "core dumps", err))
+        return false;
+    return !filtered || (give_up_powers(false, err) && filter(NULL, false, err));
 }

@@ -20,11 +20,9 @@ struct confine_config {
     bool run_as;            /* become uid, gid */
     uid_t uid;
     gid_t gid;
-    bool seccomp; /* system-call filter, no core dumps, no capabilities; off: -sandbox off */
-    /* What the filter lets pass besides: opening files by name, for reading (a CD changed by name);
-     * raw hypercalls, which are all of dom0's power (hv_sleep_s3 needs one). */
-    bool open_files;
-    bool hypercalls;
+    bool seccomp;    /* system-call filter, no core dumps, no capabilities; off: -sandbox off */
+    bool open_files; /* the filter lets files be opened by name, for reading (a CD changed by name)
+                      */
 };
 
 /*
@@ -33,5 +31,12 @@ struct confine_config {
  * that fails; the process is then somewhere between and must end.
  */
 bool confine(const struct confine_config *config, struct hypervisor *hv, struct err *err);
+
+/*
+ * The companion process's: no core dumps, little memory, and with `filter` no capabilities, no new
+ * privileges and a list of what a raw hypercall and a question to xenstored need on descriptors
+ * that are open. False, *err and errno at the first step that fails.
+ */
+bool confine_companion(bool filter, struct err *err);
 
 #endif

@@ -14,6 +14,7 @@
 #include "hw/core/err.h"
 
 struct hypervisor;
+struct companion;
 struct loop;
 struct bus;
 
@@ -24,6 +25,7 @@ struct hv_config {
     uint64_t
         below_4g_end; /* end of RAM below 4 GiB: 0xF0000000 unless max-ram-below-4g says less */
     bool incoming;    /* restoring: memory, VRAM included, came with the domain */
+    struct companion *companion; /* outlives the hypervisor; NULL: hv_sleep_s3 fails */
 };
 
 /* Connects to the hypervisor and creates the (still disabled) ioreq server. NULL and *err on
@@ -90,8 +92,8 @@ void hv_vram_untrack(struct hypervisor *hv);
 enum hv_shutdown { HV_SHUTDOWN_POWEROFF, HV_SHUTDOWN_REBOOT, HV_SHUTDOWN_CRASH };
 void hv_shutdown(struct hypervisor *hv, enum hv_shutdown reason);
 
-/* Suspends the domain to RAM (ACPI S3); the toolstack's s3resume wakes it. False with *err after
- * hv_restrict. */
+/* Suspends the domain to RAM (ACPI S3), to be asked before the access that caused it is answered;
+ * the toolstack's s3resume wakes it. The companion process does it. */
 bool hv_sleep_s3(struct hypervisor *hv, struct err *err);
 
 /* Limits all handles to this domain (xentoolcore_restrict_all); nothing that needs more may follow.

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <xen/memory.h>
+#include <xencall.h>
 
 #include "hw/core/log.h"
 
@@ -49,11 +50,11 @@ static bool place_is_free(const struct hypervisor *hv, uint64_t addr)
 }
 
 /* Gives the domain pages at `where`. XENMEM_populate_physmap, one extent per page. */
-static bool populate(struct hypervisor *hv, struct err *err)
+static bool populate_by(xencall_handle *call, struct hypervisor *hv, struct err *err)
 {
     uint64_t pages = hv->vram.bytes / XEN_PAGE, first = hv->vram.where / XEN_PAGE;
-    struct xen_memory_reservation *r = xencall_alloc_buffer(hv->call, sizeof(*r));
-    xen_pfn_t *gfns = xencall_alloc_buffer(hv->call, BATCH * sizeof(*gfns));
+    struct xen_memory_reservation *r = xencall_alloc_buffer(call, sizeof(*r));
+    xen_pfn_t *gfns = xencall_alloc_buffer(call, BATCH * sizeof(*gfns));
     bool ok = r && gfns;
 
     if (!ok)
@@ -66,8 +67,7 @@ static bool populate(struct hypervisor *hv, struct err *err)
         set_xen_guest_handle(r->extent_start, gfns);
         r->nr_extents = n;
         r->domid = (domid_t)hv->config.domid;
-        long got =
-            xencall2L(hv->call, __HYPERVISOR_memory_op, XENMEM_populate_physmap, (uintptr_t)r);
+        long got = xencall2L(call, __HYPERVISOR_memory_op, XENMEM_populate_physmap, (uintptr_t)r);
         if (got != (long)n)
             ok = err_set(err, "domain %u: Xen gives only %llu of %llu pages of video memory%s%s",
                          hv->config.domid,
@@ -77,9 +77,20 @@ static bool populate(struct hypervisor *hv, struct err *err)
         done += n;
     }
     if (gfns)
-        xencall_free_buffer(hv->call, gfns);
+        xencall_free_buffer(call, gfns);
     if (r)
-        xencall_free_buffer(hv->call, r);
+        xencall_free_buffer(call, r);
+    return ok;
+}
+
+/* All that raw hypercalls are needed for: they are dom0's power, so the handle lives no longer. */
+static bool populate(struct hypervisor *hv, struct err *err)
+{
+    xencall_handle *call = xencall_open(NULL, 0);
+    if (!call)
+        return err_set(err, "cannot open the Xen hypercall interface: %s", strerror(errno));
+    bool ok = populate_by(call, hv, err);
+    xencall_close(call);
     return ok;
 }
 

@@ -11,12 +11,12 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <xen/hvm/params.h>
 #include <xen/memory.h>
 #include <xen/sched.h>
 #include <xentoolcore.h>
 
 #include "hw/core/log.h"
+#include "hw/xen/companion.h"
 
 #define OWNER_BUFFERED (IOREQ_MAX_VCPUS + 1)
 
@@ -152,13 +152,10 @@ static void look_around(void *opaque)
 
 static bool open_handles(struct hypervisor *hv, struct err *err)
 {
-    hv->call = xencall_open(NULL, 0);
-    if (!hv->call)
-        return err_set(err, "cannot open the Xen hypercall interface (are we in dom0?): %s",
-                       strerror(errno));
     hv->dm = xendevicemodel_open(NULL, 0);
     if (!hv->dm)
-        return err_set(err, "cannot open Xen's device model interface: %s", strerror(errno));
+        return err_set(err, "cannot open Xen's device model interface (are we in dom0?): %s",
+                       strerror(errno));
     hv->memory = xenforeignmemory_open(NULL, 0);
     if (!hv->memory)
         return err_set(err, "cannot open Xen's foreign memory interface: %s", strerror(errno));
@@ -393,18 +390,12 @@ void hv_close(struct hypervisor *hv)
         xenforeignmemory_close(hv->memory);
     if (hv->dm)
         xendevicemodel_close(hv->dm);
-    if (hv->call)
-        xencall_close(hv->call);
     free(hv->port_owner);
     free(hv);
 }
 
 bool hv_restrict(struct hypervisor *hv, struct err *err)
 {
-    /* It can do all or nothing, and a hypercall handle cannot be limited to one domain. */
-    if (hv->call)
-        xencall_close(hv->call);
-    hv->call = NULL;
     if (!xentoolcore_restrict_all(domid_of(hv)))
         return true;
     return err_set(err, "cannot restrict the Xen handles to domain %u: %s", hv->config.domid,
@@ -534,15 +525,7 @@ void hv_shutdown(struct hypervisor *hv, enum hv_shutdown reason)
 
 bool hv_sleep_s3(struct hypervisor *hv, struct err *err)
 {
-    if (!hv->call)
-        return err_set(err, "not possible with handles restricted to the domain");
-    xen_hvm_param_t *param = xencall_alloc_buffer(hv->call, sizeof(*param));
-    if (!param)
-        return err_set(err, "out of memory");
-    *param = (xen_hvm_param_t){.domid = domid_of(hv), .index = HVM_PARAM_ACPI_S_STATE, .value = 3};
-    int rc = xencall2(hv->call, __HYPERVISOR_hvm_op, HVMOP_set_param, (uintptr_t)param);
-    if (rc < 0)
-        err_set(err, "Xen refuses: %s", strerror(errno));
-    xencall_free_buffer(hv->call, param);
-    return rc >= 0;
+    if (!hv->config.companion)
+        return err_set(err, "there is no companion process to do it");
+    return companion_sleep_s3(hv->config.companion, err);
 }

@@ -12,7 +12,6 @@
 #ifndef __XEN_TOOLS__
 #define __XEN_TOOLS__ 1
 #endif
-#include <xencall.h>
 #include <xendevicemodel.h>
 #include <xenevtchn.h>
 #include <xenforeignmemory.h>
@@ -38,7 +37,6 @@ struct vram {
 struct hypervisor {
     struct hv_config config;
     struct loop *loop;
-    xencall_handle *call; /* closed by hv_restrict */
     xendevicemodel_handle *dm;
     xenforeignmemory_handle *memory;
     xenevtchn_handle *evtchn;
