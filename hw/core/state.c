@@ -5,6 +5,13 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Any value is allowed: such arrays (buffers, mostly) need no look at each element. */
+static bool whole_range(const struct state_field *f)
+{
+    return f->kind == STATE_KIND_UINT && f->min == 0 &&
+           f->max == (f->width >= 8 ? UINT64_MAX : (UINT64_C(1) << (8 * f->width)) - 1);
+}
+
 static bool in_version(const struct state_field *f, uint16_t version)
 {
     return f->since <= version;
@@ -63,14 +70,14 @@ static uint8_t *save(const struct state_field *fields, const void *object, uint1
     for (const struct state_field *f = fields; f->kind != STATE_END; f++) {
         if (!in_version(f, version))
             continue;
-        for (uint32_t i = 0; i < f->count; i++) {
-            if (f->kind == STATE_KIND_STRUCT) {
-                out = save(f->sub, const_element(object, f, i), version, out);
-            } else {
-                memcpy(out, const_element(object, f, i), f->width);
-                out += f->width;
-            }
+        if (f->kind == STATE_KIND_UINT) {
+            size_t bytes = (size_t)f->count * f->width;
+            memcpy(out, const_element(object, f, 0), bytes);
+            out += bytes;
+            continue;
         }
+        for (uint32_t i = 0; i < f->count; i++)
+            out = save(f->sub, const_element(object, f, i), version, out);
     }
     return out;
 }
@@ -95,6 +102,10 @@ static const uint8_t *check(const struct state_field *fields, uint16_t version, 
     for (const struct state_field *f = fields; f->kind != STATE_END; f++) {
         if (!in_version(f, version))
             continue;
+        if (whole_range(f)) {
+            in += (size_t)f->count * f->width;
+            continue;
+        }
         for (uint32_t i = 0; i < f->count; i++) {
             if (f->kind == STATE_KIND_STRUCT) {
                 in = check(f->sub, version, in, err);
@@ -120,15 +131,18 @@ static const uint8_t *load(const struct state_field *fields, void *object, uint1
                            const uint8_t *in)
 {
     for (const struct state_field *f = fields; f->kind != STATE_END; f++) {
+        if (f->kind == STATE_KIND_UINT && in_version(f, version)) {
+            size_t bytes = (size_t)f->count * f->width;
+            memcpy(element(object, f, 0), in, bytes);
+            in += bytes;
+            continue;
+        }
         for (uint32_t i = 0; i < f->count; i++) {
             if (f->kind == STATE_KIND_STRUCT) {
                 if (in_version(f, version))
                     in = load(f->sub, element(object, f, i), version, in);
                 else
                     state_reset(f->sub, element(object, f, i));
-            } else if (in_version(f, version)) {
-                put(object, f, i, take(in, f->width));
-                in += f->width;
             } else {
                 put(object, f, i, f->reset);
             }
