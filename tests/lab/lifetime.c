@@ -2,12 +2,13 @@
 /*
  * Stands in for the device model where the lab measures how long one lives:
  * starts PROGRAM (a path fixed at build time), passes the toolstack's signals
- * on to it, and leaves "milliseconds exit|signal N cpu-milliseconds" in
- * /run/lifetime when it has ended.
+ * on to it, and adds "milliseconds exit|signal N cpu-milliseconds probe|run" to
+ * /run/lifetime when it has ended (libxl's probe asks for -machine none).
  */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -32,10 +33,13 @@ int main(int argc, char **argv)
 {
     long start = milliseconds();
     struct rusage use;
+    const char *kind = "run";
     int status;
     FILE *f;
 
-    (void)argc;
+    for (int i = 1; i < argc; i++)
+        if (!strncmp(argv[i], "none,", 5))
+            kind = "probe";
     child = fork();
     if (child == 0) {
         execv(PROGRAM, argv);
@@ -47,12 +51,13 @@ int main(int argc, char **argv)
     signal(SIGINT, pass_on);
     while (wait4(child, &status, 0, &use) != child)
         ;
-    f = fopen("/run/lifetime", "w");
+    f = fopen("/run/lifetime", "a");
     if (f) {
-        fprintf(f, "%ld %s %d %ld\n", milliseconds() - start, WIFEXITED(status) ? "exit" : "signal",
+        fprintf(f, "%ld %s %d %ld %s\n", milliseconds() - start, WIFEXITED(status) ? "exit" : "signal",
                 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
                 (use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000L +
-                    (use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1000);
+                    (use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1000,
+                kind);
         fclose(f);
     }
     if (WIFSIGNALED(status)) {

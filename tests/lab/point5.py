@@ -50,8 +50,8 @@ def try_case(lab, index, case):
         lab.agent.run(f"xl destroy {name}", 120)
         expect(False, "xl create succeeded")
     (lab.folder / f"bad-{name}.log").write_text(lab.agent.run(f"cat {log}").out + "\n--- xl:\n" + result.text)
-    life = lab.agent.run("cat /run/lifetime").out.split()
-    expect(len(life) == 4, f"the device model was not run to an end: {result.text[-300:]}")
+    life = lab.agent.run("grep run /run/lifetime").out.split()
+    expect(len(life) == 5, f"the device model was not run to an end: {result.text[-300:]}")
     lines = [line for line in lab.agent.run(f"cat {log}").out.splitlines() if line.strip() and not START.search(line)]
     seconds, ending, cpu = int(life[0]) / 1000, f"{life[1]} {life[2]}", int(life[3])
     expect(life[1] == "exit" and life[2] != "0", f"the device model ended with {ending}")

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -84,10 +85,11 @@ def made(path, *inputs):
 
 
 def lock():
-    """One lab at a time in this work folder; the returned file holds the lock while open
-    (the outer machine inherits it, so a lab left running keeps it)."""
+    """One lab at a time on this machine: two take ten times as long as one after the other.
+    The returned file holds the lock while open (the outer machine inherits it, so a lab left
+    running keeps it)."""
     WORK.mkdir(parents=True, exist_ok=True)
-    handle = open(WORK / ".lock", "a+")
+    handle = open(os.environ.get("LAB_LOCK") or Path(tempfile.gettempdir()) / "hvm-dm-lab.lock", "a+")
     deadline = time.monotonic() + 3600 * PATIENCE
     told = False
     while True:
@@ -97,7 +99,7 @@ def lock():
         except OSError:
             if not told:
                 handle.seek(0)
-                say(f"another lab is running here ({handle.read().strip() or 'unknown'}); waiting for it")
+                say(f"another lab is running on this machine ({handle.read().strip() or 'unknown'}); waiting for it")
                 told = True
             if time.monotonic() > deadline:
                 raise LabError("another lab held the lock all the time")
