@@ -25,7 +25,8 @@ def pci_spaces(lab):
     path = folder(lab) / "pci.json"
     if not path.exists():
         say("stock device model: booting the CD guest once for its PCI configuration spaces")
-        guest = guests.cd_guest(lab.outer, "stockcd", "stock", 3)
+        image = guests.blank_disk(lab.outer, "baseline.img")
+        guest = guests.cd_guest(lab.outer, "stockcd", "stock", 3, disk=image)
         guest.create()
         guest.boot()
         spaces = pci.dump(guest)

@@ -21,7 +21,7 @@ def viewers(outer):
 def run(lab, outer):
     port = outer.vnc[0]
     guest = guests.cd_guest(outer, "demo")
-    lab.agent.must("truncate -s 64M /scratch/blank.img")
+    guests.blank_disk(outer)
     say("xl create: a guest with a CD and a disk")
     guest.create()
     say(f"the guest runs: domain {guest.domid}, device model process {guest.pid} in dom0")

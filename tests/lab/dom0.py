@@ -124,12 +124,10 @@ def stage_system(stage):
     stage.put(f"/usr/lib/xen-{tree.version}/boot/hvmloader",
               tree.roots.need(f"/usr/lib/xen-{tree.version}/boot/hvmloader"))
     stage.folder("/usr/share/seabios")
-    stage.folder("/usr/lib/ipxe/qemu")
-    stage.folder("/usr/share/X11/xkb")  # hvm-dm: keyboard layouts
     stage.program(STOCK)
-    keymaps = tree.roots.find("/usr/share/qemu/keymaps")
-    if keymaps:
-        stage.folder("/usr/share/qemu/keymaps")
+    for path in ("/usr/lib/ipxe/qemu", "/usr/share/qemu/keymaps"):  # each is elsewhere in some suite
+        if tree.roots.find(path):
+            stage.folder(path)
     stage.put("/lab/agent", build_tool("agent"))
     stage.put("/lab/labio", build_tool("labio"))
     stage.put("/dm/timed", build_tool("lifetime", '-DPROGRAM="/dm/test"'))
@@ -150,7 +148,10 @@ def device_model(stage, binary):
     binary = Path(binary).resolve()
     if not os.access(binary, os.X_OK):
         raise LabError(f"--dm {binary}: not an executable file")
-    stage.program("/dm/test", binary, extra=Roots("/"))
+    host = Roots("/")
+    stage.program("/dm/test", binary, extra=host)
+    for path, source in host.walk("/usr/share/X11/xkb"):  # keyboard layouts
+        stage.put(path, source)
 
 
 def build(tree, binary, files, folder):

@@ -3,6 +3,7 @@
 
 import re
 
+import guest as guests
 import pci
 from report import expect
 
@@ -23,7 +24,7 @@ TITLES = {"1.2": "PCI configuration spaces equal the stock device model's",
 
 def prepare(lab):
     """A sparse image of which the guest will find the beginning written."""
-    lab.agent.must("rm -f /scratch/blank.img; truncate -s 192M /scratch/blank.img")
+    guests.blank_disk(lab.outer)
     labio_in_dom0(lab, "write", FROM_DOM0, SIZES)
 
 

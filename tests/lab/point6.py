@@ -53,7 +53,8 @@ def timed(guest, line):
 def life(lab, dm):
     """One guest's whole life under a device model: its figures."""
     out = {}
-    lab.agent.must("rm -f /scratch/blank.img; truncate -s 192M /scratch/blank.img; echo 3 > /proc/sys/vm/drop_caches")
+    guests.blank_disk(lab.outer)
+    lab.agent.must("echo 3 > /proc/sys/vm/drop_caches")
     guest = guests.cd_guest(lab.outer, f"side-{dm}", dm)
     try:
         guest.create()
