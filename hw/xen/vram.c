@@ -132,10 +132,6 @@ void *hv_vram_create(struct hypervisor *hv, uint64_t bytes, struct err *err)
         v->host = host;
         return host;
     }
-    if (!hv->call) {
-        err_set(err, "video memory must be created before the Xen handles are restricted");
-        return NULL;
-    }
     v->where = v->parked;
     if (!populate(hv, err))
         return NULL;

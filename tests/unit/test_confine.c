@@ -279,14 +279,52 @@ static void ioctls(void)
     CHECK(ioctl(pair[0], _IOC(_IOC_NONE, 'P', 5, 16), 0) == -1 && errno == ENOTTY);
 }
 
-static void hypercalls(void)
+/* The companion: hypercalls, what is open, and the end. */
+static void companion(void)
 {
     int pair[2];
-    CHECK(!pipe(pair));
-    const struct confine_config config = {.seccomp = true, .hypercalls = true};
-    CHECK(confine(&config, NULL, &err));
+    CHECK(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair));
+    CHECK(confine_companion(true, &err));
+    char byte = 'x';
     errno = 0;
     CHECK(ioctl(pair[0], _IOC(_IOC_NONE, 'P', 0, 48), 0) == -1 && errno == ENOTTY);
+    CHECK(send(pair[0], &byte, 1, MSG_NOSIGNAL) == 1 && recv(pair[1], &byte, 1, 0) == 1);
+    CHECK(write(pair[0], &byte, 1) == 1 && read(pair[1], &byte, 1) == 1);
+    struct timespec now;
+    CHECK(!syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &now));
+    void *p = malloc(1 << 20);
+    CHECK(p);
+    memset(p, 1, 1 << 20);
+    free(p);
+    signal(SIGPIPE, SIG_DFL); /* as libxenstore does around each question */
+    REFUSED(ioctl(pair[0], _IOC(_IOC_NONE, 'P', 5, 16), 0)); /* IOCTL_PRIVCMD_DM_OP */
+    REFUSED(ioctl(pair[0], _IOC(_IOC_NONE, 'P', 4, 32), 0)); /* IOCTL_PRIVCMD_MMAPBATCH_V2 */
+    REFUSED(open("/etc/passwd", O_RDONLY));
+    REFUSED(socket(AF_UNIX, SOCK_STREAM, 0));
+    REFUSED(accept(pair[0], NULL, NULL));
+    REFUSED(dup(pair[0]));
+    REFUSED((int)syscall(SYS_recvmsg, pair[0], NULL, 0)); /* so no descriptor arrives */
+    REFUSED(fork());
+    REFUSED((int)syscall(SYS_clone, CLONE_VM | CLONE_THREAD | CLONE_SIGHAND, 0, 0, 0, 0));
+    REFUSED(kill(getppid(), 0));
+    REFUSED(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0));
+    errno = 0;
+    CHECK(mmap(NULL, 4096, PROT_READ, MAP_SHARED, pair[0], 0) == MAP_FAILED && errno == EPERM);
+    CHECK(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+              MAP_FAILED &&
+          errno == EPERM);
+}
+
+static void companion_execs(void)
+{
+    CHECK(confine_companion(true, &err));
+    execve("/bin/true", (char *[]){"true", NULL}, NULL);
+}
+
+static void companion_unfiltered(void)
+{
+    CHECK(confine_companion(false, &err));
+    CHECK(open("/etc/passwd", O_RDONLY) >= 0);
 }
 
 static void aborts(void)
@@ -327,7 +365,14 @@ static void test_what_is_refused(void **state)
     assert_fine(processes);
     assert_fine(memory);
     assert_fine(ioctls);
-    assert_fine(hypercalls);
+}
+
+static void test_companion(void **state)
+{
+    (void)state;
+    assert_fine(companion);
+    assert_killed(companion_execs);
+    assert_fine(companion_unfiltered);
 }
 
 static void test_what_is_deadly(void **state)
@@ -458,6 +503,7 @@ int main(void)
         cmocka_unit_test(test_what_is_allowed), cmocka_unit_test(test_what_is_refused),
         cmocka_unit_test(test_what_is_deadly),  cmocka_unit_test(test_threads_that_exist_already),
         cmocka_unit_test(test_root_and_user),   cmocka_unit_test(test_options),
+        cmocka_unit_test(test_companion),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* companion: see companion.h. The child never logs: it holds nobody's log file open. */
+#include "hw/xen/companion.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hw/core/clock.h"
+#include "hw/core/log.h"
+#include "hw/core/loop.h"
+#include "hw/xen/confine.h"
+
+enum op { OP_READY, OP_SLEEP_S3, OP_ADD_TIME_OFFSET };
+
+struct request {
+    uint32_t op; /* OP_SLEEP_S3 or OP_ADD_TIME_OFFSET */
+    uint32_t zero;
+    int64_t seconds; /* OP_ADD_TIME_OFFSET; else 0 */
+};
+
+struct reply {
+    uint32_t op;
+    int32_t error; /* 0 or errno */
+};
+
+#define READY_MS 10000 /* the host may be busy: it is only about not waiting for ever */
+#define SLEEP_MS 100
+#define CLOSE_MS 500
+
+/* --- the child --- */
+
+#define CHILD_SOCKET 3
+
+/* Everything goes but the socket; 0 to 2 become the null device. */
+static bool close_all_but(int fd)
+{
+    int keep = fcntl(fd, F_DUPFD, CHILD_SOCKET + 1);
+    int null = open("/dev/null", O_RDWR);
+    if (null >= 0 && null <= CHILD_SOCKET)
+        null = fcntl(null, F_DUPFD, CHILD_SOCKET + 1);
+    if (keep < 0 || null < 0)
+        return false;
+    for (int i = 0; i < CHILD_SOCKET; i++)
+        if (dup2(null, i) < 0)
+            return false;
+    if (dup2(keep, CHILD_SOCKET) < 0)
+        return false;
+    if (!syscall(SYS_close_range, CHILD_SOCKET + 1, ~0u, 0))
+        return true;
+    for (long i = sysconf(_SC_OPEN_MAX); i-- > CHILD_SOCKET + 1;) /* Linux before 5.9 */
+        close((int)i);
+    return true;
+}
+
+static uint64_t monotonic_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+/* How often xenstore may be written to, whatever our parent has become. */
+struct allowance {
+    unsigned left;
+    uint64_t since; /* when one was last added */
+};
+
+static bool take_one(struct allowance *a)
+{
+    uint64_t now = monotonic_ns(), seconds = (now - a->since) / NS_PER_S;
+    if (seconds) {
+        a->left =
+            seconds < COMPANION_BURST - a->left ? a->left + (unsigned)seconds : COMPANION_BURST;
+        a->since += seconds * NS_PER_S;
+    }
+    if (!a->left)
+        return false;
+    a->left--;
+    return true;
+}
+
+static bool valid(const struct request *r)
+{
+    if (r->zero)
+        return false;
+    if (r->op == OP_SLEEP_S3)
+        return !r->seconds;
+    return r->op == OP_ADD_TIME_OFFSET && r->seconds >= -COMPANION_MAX_OFFSET &&
+           r->seconds <= COMPANION_MAX_OFFSET;
+}
+
+/* An answer that our parent has no room for is lost: nothing here waits for it. */
+static void answer(uint32_t op, int error)
+{
+    struct reply reply = {.op = op, .error = error};
+    send(CHILD_SOCKET, &reply, sizeof(reply), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* Until the parent closes its end. Whoever sends anything else is not the program we know. */
+static int serve(const struct companion_ops *ops, void *handle)
+{
+    struct allowance allowance = {.left = COMPANION_BURST, .since = monotonic_ns()};
+    for (;;) {
+        struct request r;
+        ssize_t n = recv(CHILD_SOCKET, &r, sizeof(r), MSG_TRUNC); /* no room for descriptors */
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return 0;
+        if (n != sizeof(r) || !valid(&r))
+            return 1;
+        int error = r.op == OP_SLEEP_S3    ? ops->sleep_s3(handle)
+                    : take_one(&allowance) ? ops->add_time_offset(handle, r.seconds)
+                                           : EBUSY;
+        answer(r.op, error);
+    }
+}
+
+static int child(int fd, const struct companion_ops *ops, unsigned domid, bool filter, pid_t parent)
+{
+    struct err err;
+    sigset_t none;
+    /* The second way, for a parent that is killed while we do something; it does not work when that
+     * has become another user, the socket does. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        return 1;
+    prctl(PR_SET_NAME, "hvm-dm-xen");
+    if (!close_all_but(fd))
+        return 1;
+    signal(SIGHUP, SIG_IGN); /* a terminal's: they go to the whole group */
+    signal(SIGINT, SIG_IGN);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+
+    void *handle = ops->open(domid);
+    int error = handle ? 0 : errno ? errno : EIO;
+    if (!error && !confine_companion(filter, &err))
+        error = errno ? errno : EPERM;
+    answer(OP_READY, error);
+    return error ? 1 : serve(ops, handle);
+}
+
+/* --- the parent --- */
+
+struct companion {
+    int fd; /* -1: it is gone */
+    pid_t pid;
+    struct loop *loop;
+    struct loop_source source;
+    bool asleep; /* a suspend was asked for and not answered yet */
+    int sleep_error;
+    int64_t pending;   /* seconds not yet told */
+    struct timer tell; /* … because others were, less than a second ago */
+    uint64_t told;
+    bool ever_told;
+};
+
+static void lost(struct companion *c)
+{
+    loop_unwatch(c->loop, &c->source);
+    close(c->fd);
+    c->fd = -1;
+    timer_disarm(&c->tell);
+}
+
+/* Waits for the next answer, at most until `deadline`. False: none came (errno ETIMEDOUT), or none
+ * will. */
+static bool wait_reply(struct companion *c, uint64_t deadline, struct reply *reply)
+{
+    for (;;) {
+        ssize_t n = recv(c->fd, reply, sizeof(*reply), MSG_DONTWAIT | MSG_TRUNC);
+        if (n == sizeof(*reply))
+            return true;
+        if (n >= 0 || (errno != EAGAIN && errno != EINTR)) {
+            errno = n >= 0 ? EPIPE : errno;
+            return false;
+        }
+        uint64_t now = monotonic_ns();
+        if (now >= deadline) {
+            errno = ETIMEDOUT;
+            return false;
+        }
+        struct pollfd p = {.fd = c->fd, .events = POLLIN};
+        poll(&p, 1, (int)((deadline - now) / NS_PER_MS) + 1);
+    }
+}
+
+static void replied(struct companion *c, const struct reply *reply)
+{
+    if (reply->op == OP_SLEEP_S3) {
+        c->asleep = false;
+        c->sleep_error = reply->error;
+    } else if (reply->op == OP_ADD_TIME_OFFSET && reply->error) {
+        guest_error("rtc", "the clock offset is not in xenstore: %s", strerror(reply->error));
+    }
+}
+
+static void answered(void *opaque, uint32_t events)
+{
+    struct companion *c = opaque;
+    struct reply reply;
+    (void)events;
+    while (wait_reply(c, 0, &reply)) {
+        replied(c, &reply);
+        if (reply.op == OP_SLEEP_S3 && reply.error)
+            guest_error("piix4_pm", "S3: Xen refuses: %s", strerror(reply.error));
+    }
+    if (errno == ETIMEDOUT)
+        return;
+    log_warn("the companion process has ended: suspend to RAM and the guest's clock offset won't "
+             "work");
+    lost(c);
+}
+
+static bool ask(struct companion *c, const struct request *r)
+{
+    if (c->fd < 0) {
+        errno = EPIPE;
+        return false;
+    }
+    return send(c->fd, r, sizeof(*r), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(*r);
+}
+
+static bool tell_offset(struct companion *c)
+{
+    struct request r = {.op = OP_ADD_TIME_OFFSET, .seconds = c->pending};
+    if (!ask(c, &r))
+        return false;
+    c->pending = 0;
+    c->told = clock_now(loop_clock(c->loop));
+    c->ever_told = true;
+    return true;
+}
+
+static void tell_later(void *opaque)
+{
+    struct companion *c = opaque;
+    if (c->pending && !tell_offset(c) && c->fd >= 0)
+        timer_arm_in(&c->tell, NS_PER_S);
+}
+
+struct companion *companion_open(const struct companion_ops *ops, unsigned domid, bool filter,
+                                 struct loop *loop, struct err *err)
+{
+    int pair[2];
+    struct companion *c = calloc(1, sizeof(*c));
+    if (!c) {
+        err_set(err, "out of memory");
+        return NULL;
+    }
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+        err_set(err, "socketpair: %s", strerror(errno));
+        free(c);
+        return NULL;
+    }
+    pid_t self = getpid();
+    c->pid = fork();
+    if (!c->pid)
+        _exit(child(pair[1], ops, domid, filter, self));
+    int why = errno;
+    close(pair[1]);
+    if (c->pid < 0) {
+        err_set(err, "cannot start the companion process: %s", strerror(why));
+        close(pair[0]);
+        free(c);
+        return NULL;
+    }
+    c->fd = pair[0];
+    c->loop = loop;
+    timer_init(&c->tell, loop_clock(loop), tell_later, c);
+    return c;
+}
+
+bool companion_ready(struct companion *c, struct err *err)
+{
+    struct reply reply = {0};
+    bool ok = wait_reply(c, monotonic_ns() + READY_MS * NS_PER_MS, &reply);
+    if (!ok || reply.error)
+        return err_set(err, "the companion process cannot reach Xen or xenstored: %s",
+                       strerror(ok ? reply.error : errno));
+    return loop_watch(c->loop, &c->source, c->fd, EPOLLIN, answered, c, err);
+}
+
+bool companion_sleep_s3(struct companion *c, struct err *err)
+{
+    struct request r = {.op = OP_SLEEP_S3};
+    if (c->asleep) /* it is slow; another vCPU asks as well */
+        return true;
+    if (!ask(c, &r))
+        return err_set(err, "cannot ask the companion process: %s", strerror(errno));
+    c->asleep = true;
+    uint64_t deadline = monotonic_ns() + SLEEP_MS * NS_PER_MS;
+    struct reply reply;
+    while (c->asleep) {
+        if (!wait_reply(c, deadline, &reply))
+            return errno == ETIMEDOUT ||
+                   err_set(err, "the companion process has ended"); /* the loop hears it too */
+        replied(c, &reply);
+    }
+    return !c->sleep_error || err_set(err, "Xen refuses: %s", strerror(c->sleep_error));
+}
+
+void companion_add_time_offset(struct companion *c, int64_t seconds)
+{
+    int64_t sum;
+    if (c->fd < 0)
+        return;
+    if (__builtin_add_overflow(c->pending, seconds, &sum) || sum > COMPANION_MAX_OFFSET ||
+        sum < -COMPANION_MAX_OFFSET) {
+        guest_error("rtc", "clock set by %" PRId64 " s: not kept", seconds);
+        return;
+    }
+    c->pending = sum;
+    if (!sum || timer_armed(&c->tell))
+        return;
+    if (!c->ever_told || clock_now(loop_clock(c->loop)) - c->told >= NS_PER_S)
+        tell_later(c);
+    else
+        timer_arm(&c->tell, c->told + NS_PER_S);
+}
+
+void companion_close(struct companion *c)
+{
+    if (!c)
+        return;
+    bool ended = true;
+    if (c->fd >= 0) {
+        if (c->pending)
+            tell_offset(c);
+        loop_unwatch(c->loop, &c->source);
+        /* It serves what it was sent, sees the end, and its end closes as it exits. */
+        shutdown(c->fd, SHUT_WR);
+        struct reply reply;
+        uint64_t deadline = monotonic_ns() + CLOSE_MS * NS_PER_MS;
+        while (wait_reply(c, deadline, &reply))
+            replied(c, &reply);
+        ended = errno != ETIMEDOUT;
+        close(c->fd);
+    }
+    if (!ended) /* xenstored does not answer. Forbidden if we are confined: it goes with us then. */
+        ended = !kill(c->pid, SIGKILL);
+    waitpid(c->pid, NULL, ended ? 0 : WNOHANG);
+    timer_destroy(&c->tell);
+    free(c);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* companion_xen: what the companion does on Xen. Its handles are its own: one that was inherited
+ * must not be used (xencall.h). */
+#include <errno.h>
+#include <stdlib.h>
+#include <xencall.h>
+
+#ifndef __XEN_TOOLS__
+#define __XEN_TOOLS__ 1
+#endif
+#include <xen/xen.h>
+/* They need the types of xen.h. */
+#include <xen/hvm/hvm_op.h>
+#include <xen/hvm/params.h>
+
+#include "hw/xen/companion.h"
+#include "hw/xen/xenstore.h"
+
+struct handles {
+    xencall_handle *call;
+    xen_hvm_param_t *sleep; /* visible to Xen; never changes, made while memory can be locked */
+    struct xenstore *xenstore;
+};
+
+static void *open_handles(unsigned domid)
+{
+    struct handles *h = calloc(1, sizeof(*h));
+    if (!h)
+        return NULL;
+    h->call = xencall_open(NULL, 0);
+    if (h->call)
+        h->sleep = xencall_alloc_buffer(h->call, sizeof(*h->sleep));
+    if (!h->sleep)
+        return NULL; /* the process ends */
+    *h->sleep =
+        (xen_hvm_param_t){.domid = (domid_t)domid, .index = HVM_PARAM_ACPI_S_STATE, .value = 3};
+    h->xenstore = xenstore_open(domid, NULL);
+    return h->xenstore ? h : NULL;
+}
+
+/* There is no device-model operation for it. */
+static int sleep_s3(void *opaque)
+{
+    struct handles *h = opaque;
+    int rc = xencall2(h->call, __HYPERVISOR_hvm_op, HVMOP_set_param, (uintptr_t)h->sleep);
+    return rc < 0 ? errno : 0;
+}
+
+static int add_time_offset(void *opaque, int64_t seconds)
+{
+    struct handles *h = opaque;
+    errno = 0;
+    if (xenstore_add_time_offset(h->xenstore, seconds, NULL))
+        return 0;
+    return errno ? errno : EINVAL; /* what is there is no path or no number */
+}
+
+const struct companion_ops companion_xen = {
+    .open = open_handles,
+    .sleep_s3 = sleep_s3,
+    .add_time_offset = add_time_offset,
+};
