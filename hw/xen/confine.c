@@ -80,10 +80,12 @@ static const char *const allowed[] = {
 /* The companion's: its socket, xenstored's (written to by sendmsg from libxenstore 4.19 on),
  * memory, the end. No descriptor can be made. */
 static const char *const companion_allowed[] = {
-    "recvfrom",     "sendto", "read",         "write",          "writev",       "sendmsg",
-    "poll",         "ppoll",  "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "restart_syscall",
-    "brk",          "munmap", "mremap",       "madvise",        "futex",        "clock_gettime",
-    "gettimeofday", "getpid", "gettid",       "exit",           "exit_group"};
+    "recvfrom",     "sendto",         "read",         "write",
+    "writev",       "sendmsg",        "poll",         "ppoll",
+    "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "restart_syscall",
+    "brk",          "munmap",         "mremap",       "madvise",
+    "futex",        "clock_gettime",  "gettimeofday", "sigaltstack",
+    "getpid",       "gettid",         "exit",         "exit_group"};
 
 /* No library has a reason to try these: whoever does is no longer us. */
 static const char *const deadly[] = {"execve",
