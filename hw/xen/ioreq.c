@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "hw/core/bus.h"
+#include "hw/core/clock.h"
 #include "hw/core/log.h"
 #include "hw/xen/hypervisor.h"
 
@@ -464,13 +465,15 @@ void spin_init(struct spin *spin)
     *spin = (struct spin){.need = SPIN_MIN_RUN};
 }
 
-void spin_arrived(struct spin *spin, uint64_t now)
+void spin_arrived(struct spin *spin, const struct clock *clock)
 {
-    bool quick = now - spin->last < SPIN_QUICK_NS;
-    spin->last = now;
-    if (spin->on)
+    if (spin->on || ++spin->unsampled < SPIN_SAMPLE)
         return;
-    spin->run = quick ? spin->run + 1 : 0;
+    uint64_t now = clock_now(clock);
+    bool quick = now - spin->last < SPIN_SAMPLE * SPIN_QUICK_NS;
+    spin->unsampled = 0;
+    spin->last = now;
+    spin->run = quick ? spin->run + SPIN_SAMPLE : 0;
     if (spin->run < spin->need)
         return;
     spin->on = true;
@@ -478,9 +481,8 @@ void spin_arrived(struct spin *spin, uint64_t now)
     spin->misses = 0;
 }
 
-void spin_hit(struct spin *spin, uint64_t now)
+void spin_hit(struct spin *spin)
 {
-    spin->last = now;
     spin->misses = 0;
     if (spin->run < SPIN_GOOD_RUN && ++spin->run == SPIN_GOOD_RUN)
         spin->need = SPIN_MIN_RUN;

@@ -12,6 +12,7 @@
 #include <xen/hvm/ioreq.h>
 
 struct bus;
+struct clock;
 struct hypervisor;
 
 #define IOREQ_MAX_VCPUS 128 /* requests of 32 bytes in the one page that Xen gives */
@@ -52,28 +53,31 @@ bool ioreq_posted(const struct ioreq_rings *rings);
  * Whether to spin a little before going back to the loop to sleep. Off at first; on after a series
  * of requests that came quickly one after the other; off again when spinning has not paid twice
  * running, and then the next series must be twice as long. docs/xen.md has the reasoning. Times in
- * ns of any clock.
+ * ns.
  */
 #define SPIN_WINDOW_NS 20000u /* the longest spin */
-#define SPIN_QUICK_NS  60000u /* two requests closer than this were worth a spin */
-#define SPIN_MIN_RUN   4u     /* quick requests in a row that turn it on, at first */
-#define SPIN_MAX_RUN   1024u  /* … and at most */
+#define SPIN_QUICK_NS  60000u /* requests closer than this, on average, were worth a spin */
+#define SPIN_SAMPLE    8u     /* how often the clock is read, in requests */
+#define SPIN_MIN_RUN   8u     /* quick requests in a row that turn it on, at first */
+#define SPIN_MAX_RUN   1024u  /* … and at most; both multiples of SPIN_SAMPLE */
 #define SPIN_MISSES    2u     /* fruitless spins in a row that turn it off */
 #define SPIN_GOOD_RUN  64u    /* successful spins in a row that forget earlier failures */
 
 struct spin {
     bool on;
-    unsigned run;    /* quick requests in a row while off; successful spins in a row while on */
-    unsigned need;   /* run that turns it on */
-    unsigned misses; /* fruitless spins in a row */
-    uint64_t last;   /* when the last request came */
+    unsigned unsampled; /* requests since the clock was read */
+    unsigned run;       /* quick requests in a row while off; successful spins in a row while on */
+    unsigned need;      /* run that turns it on */
+    unsigned misses;    /* fruitless spins in a row */
+    uint64_t last;      /* when the clock was read */
 };
 
 void spin_init(struct spin *spin);
-/* A request came by event. */
-void spin_arrived(struct spin *spin, uint64_t now);
+/* A request came by event. The clock is read now and then only: in a dom0 whose clock source is
+ * Xen's that is a system call. */
+void spin_arrived(struct spin *spin, const struct clock *clock);
 /* A request came while spinning; none came in the whole window. */
-void spin_hit(struct spin *spin, uint64_t now);
+void spin_hit(struct spin *spin);
 void spin_missed(struct spin *spin);
 
 #endif

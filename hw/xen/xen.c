@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 #include <xen/memory.h>
 #include <xen/sched.h>
 #include <xentoolcore.h>
@@ -23,6 +25,10 @@
 /* After so many requests served in a row without the loop, it looks at its other sources once: a
  * disk whose completion the guest is polling for must not wait longer than a few accesses. */
 #define POLL_REQUESTS 4u
+
+/* Posted writes come in floods (a text screen) and nobody waits for them: so long after the last
+ * look they are looked for again. Whoever waits makes a request, before which they are served. */
+#define POSTED_DELAY_NS (10 * NS_PER_MS)
 
 static domid_t domid_of(const struct hypervisor *hv)
 {
@@ -50,6 +56,28 @@ static void invalidate(void *opaque)
     mapcache_invalidate(hv->cache);
 }
 
+/* Without an event: the port stays masked. A timer of our own and not the loop's clock, which has
+ * to be read once a turn while anything waits on it. */
+static void look_later(struct hypervisor *hv)
+{
+    static const struct itimerspec delay = {.it_value.tv_nsec = POSTED_DELAY_NS};
+    hv->posted_later = !timerfd_settime(hv->posted_timer, 0, &delay, NULL);
+}
+
+static void look_at_posted(void *opaque, uint32_t events)
+{
+    struct hypervisor *hv = opaque;
+    uint64_t times;
+    (void)events;
+    if (read(hv->posted_timer, &times, sizeof(times)) < 0)
+        return;
+    hv->posted_later = false;
+    if (hv->running && ioreq_drain(&hv->rings))
+        look_later(hv);
+    if (!hv->posted_later)
+        xenevtchn_unmask(hv->evtchn, hv->buffered_port);
+}
+
 /*
  * A port that was taken stays masked until look_around finds nothing more to do: while we are at
  * work anyway its further events would only cost dom0 an interrupt each. Nothing gets lost: what is
@@ -62,19 +90,20 @@ static void event(void *opaque, uint32_t events)
     xenevtchn_port_or_error_t port = xenevtchn_pending(hv->evtchn);
     if (port < 0 || (uint32_t)port >= hv->port_owners || !hv->port_owner[port])
         return;
+    unsigned owner = hv->port_owner[port];
+    if (owner == OWNER_BUFFERED && hv->running) {
+        ioreq_drain(&hv->rings);
+        look_later(hv);
+        if (hv->posted_later)
+            return;
+    }
     if (hv->masked_count < IOREQ_MAX_VCPUS + 1)
         hv->masked[hv->masked_count++] = (evtchn_port_t)port;
     else /* cannot be: one entry per port, and a masked port is not reported again */
         xenevtchn_unmask(hv->evtchn, (evtchn_port_t)port);
     loop_defer(hv->loop, &hv->work);
-    if (!hv->running)
-        return;
-    unsigned owner = hv->port_owner[port];
-    if (owner == OWNER_BUFFERED) {
-        ioreq_drain(&hv->rings);
-    } else if (ioreq_serve(&hv->rings, owner - 1)) {
-        spin_arrived(&hv->spin, clock_now(loop_clock(hv->loop)));
-    }
+    if (hv->running && owner != OWNER_BUFFERED && ioreq_serve(&hv->rings, owner - 1))
+        spin_arrived(&hv->spin, loop_clock(hv->loop));
 }
 
 /* Serves what is there now; returns how many requests that was. */
@@ -87,7 +116,7 @@ static unsigned serve_all(struct hypervisor *hv, unsigned budget)
             hv->last_vcpu = 0;
         served += ioreq_serve(&hv->rings, hv->last_vcpu);
     }
-    if (!served && ioreq_posted(&hv->rings)) {
+    if (!served && !hv->posted_later && ioreq_posted(&hv->rings)) {
         ioreq_drain(&hv->rings);
         served = 1;
     }
@@ -107,7 +136,10 @@ static bool spin_for_work(struct hypervisor *hv)
     const struct clock *clock = loop_clock(hv->loop);
     unsigned served = serve_all(hv, POLL_REQUESTS);
     if (served) {
-        (hv->spin.on ? spin_hit : spin_arrived)(&hv->spin, clock_now(clock));
+        if (hv->spin.on)
+            spin_hit(&hv->spin);
+        else
+            spin_arrived(&hv->spin, clock);
         return true;
     }
     if (!hv->spin.on)
@@ -119,8 +151,8 @@ static bool spin_for_work(struct hypervisor *hv)
             unsigned n = serve_all(hv, 1);
             if (!n)
                 continue;
-            now = start = clock_now(clock);
-            spin_hit(&hv->spin, now);
+            start = clock_now(clock);
+            spin_hit(&hv->spin);
             served += n;
             if (served >= POLL_REQUESTS)
                 return true;
@@ -304,7 +336,12 @@ static bool create(struct hypervisor *hv, struct err *err)
     hv->cache = mapcache_new(&guest_pages, hv, MAPCACHE_BUCKETS);
     if (!hv->cache)
         return err_set(err, "out of memory");
-    return loop_watch(hv->loop, &hv->source, xenevtchn_fd(hv->evtchn), EPOLLIN, event, hv, err);
+    hv->posted_timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (hv->posted_timer < 0)
+        return err_set(err, "timerfd_create: %s", strerror(errno));
+    return loop_watch(hv->loop, &hv->posted_source, hv->posted_timer, EPOLLIN, look_at_posted, hv,
+                      err) &&
+           loop_watch(hv->loop, &hv->source, xenevtchn_fd(hv->evtchn), EPOLLIN, event, hv, err);
 }
 
 struct hypervisor *hv_open(const struct hv_config *config, struct loop *loop, struct err *err)
@@ -316,6 +353,7 @@ struct hypervisor *hv_open(const struct hv_config *config, struct loop *loop, st
     }
     hv->config = *config;
     hv->loop = loop;
+    hv->posted_timer = -1;
     spin_init(&hv->spin);
     deferred_init(&hv->work, look_around, hv);
     hv->rings.hv = hv;
@@ -371,6 +409,9 @@ void hv_close(struct hypervisor *hv)
         return;
     loop_undefer(hv->loop, &hv->work);
     loop_unwatch(hv->loop, &hv->source);
+    loop_unwatch(hv->loop, &hv->posted_source);
+    if (hv->posted_timer >= 0)
+        close(hv->posted_timer);
     mapcache_free(hv->cache);
     vram_close(hv);
     if (hv->server_created) {

@@ -57,6 +57,9 @@ struct hypervisor {
     unsigned masked_count;
     unsigned last_vcpu; /* where serve_all looked last */
     struct spin spin;
+    int posted_timer; /* timerfd: when to look at the buffered ring again, … */
+    struct loop_source posted_source;
+    bool posted_later; /* … whose port stays masked until then */
     void (*time_offset)(void *opaque, int64_t seconds);
     void *time_offset_opaque;
 

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "hw/core/bus.h"
+#include "hw/core/clock.h"
 #include "tests/fake/hypervisor.h"
 
 #define PAGE      4096u
@@ -855,24 +856,49 @@ static void test_concurrent_canonicalisation(void **state)
 
 /* --- when to spin --- */
 
+static uint64_t spin_time;
+static unsigned clock_reads;
+static uint64_t spin_now(const struct clock *clock)
+{
+    (void)clock;
+    clock_reads++;
+    return spin_time;
+}
+
+/* n requests by event, each `apart` after the one before. */
+static void arrive(struct spin *s, unsigned n, uint64_t apart)
+{
+    struct clock clock;
+    clock_init(&clock, spin_now);
+    for (; n; n--) {
+        assert_false(s->on);
+        spin_time += apart;
+        spin_arrived(s, &clock);
+    }
+}
+
 static void test_spin_turns_on_and_off(void **state)
 {
     (void)state;
     struct spin s;
-    uint64_t now = 1000000;
+    spin_time = 1000000;
     spin_init(&s);
-    for (unsigned i = 0; i < 50; i++) /* rare requests never turn it on */
-        spin_arrived(&s, now += 10 * SPIN_QUICK_NS);
+    arrive(&s, 10 * SPIN_SAMPLE, 10 * SPIN_QUICK_NS); /* rare requests never turn it on */
     assert_false(s.on);
-    for (unsigned i = 0; i < SPIN_MIN_RUN; i++) {
-        assert_false(s.on);
-        spin_arrived(&s, now += SPIN_QUICK_NS / 2);
-    }
+    assert_int_equal(clock_reads, 10);
+    arrive(&s, SPIN_MIN_RUN, SPIN_QUICK_NS / 2);
     assert_true(s.on);
+    /* While it is on the clock is not asked about each request. */
+    clock_reads = 0;
+    struct clock clock;
+    clock_init(&clock, spin_now);
+    for (unsigned i = 0; i < 100; i++)
+        spin_arrived(&s, &clock);
+    assert_int_equal(clock_reads, 0);
     /* A miss between hits is fine, a second one in a row is not. */
     spin_missed(&s);
     assert_true(s.on);
-    spin_hit(&s, now += 1000);
+    spin_hit(&s);
     spin_missed(&s);
     assert_true(s.on);
     spin_missed(&s);
@@ -880,27 +906,22 @@ static void test_spin_turns_on_and_off(void **state)
     /* Now it takes twice as many, and so on up to a bound. */
     for (unsigned need = SPIN_MIN_RUN * 2; need <= SPIN_MAX_RUN; need *= 2) {
         assert_int_equal(s.need, need);
-        for (unsigned i = 0; i < need; i++) {
-            assert_false(s.on);
-            spin_arrived(&s, now += 1000);
-        }
+        arrive(&s, need, 1000);
         assert_true(s.on);
         spin_missed(&s);
         spin_missed(&s);
         assert_false(s.on);
     }
     assert_int_equal(s.need, SPIN_MAX_RUN);
-    /* A slow request starts the count anew. */
-    for (unsigned i = 0; i < SPIN_MAX_RUN - 1; i++)
-        spin_arrived(&s, now += 1000);
-    spin_arrived(&s, now += SPIN_QUICK_NS);
+    /* A slow one starts the count anew. */
+    arrive(&s, SPIN_MAX_RUN - 1, 1000);
+    arrive(&s, 1, SPIN_SAMPLE * SPIN_QUICK_NS);
     assert_false(s.on);
-    for (unsigned i = 0; i < SPIN_MAX_RUN; i++)
-        spin_arrived(&s, now += 1000);
+    arrive(&s, SPIN_MAX_RUN, 1000);
     assert_true(s.on);
     /* Success is rewarded. */
     for (unsigned i = 0; i < SPIN_GOOD_RUN; i++)
-        spin_hit(&s, now += 1000);
+        spin_hit(&s);
     assert_int_equal(s.need, SPIN_MIN_RUN);
     spin_missed(&s);
     spin_missed(&s);
