@@ -374,7 +374,7 @@ static bool open_blocks(struct domain *d, struct err *err)
 static bool open_serial(struct domain *d, struct err *err)
 {
     for (size_t i = 0; i < d->config->serial_count; i++) {
-        char label[16];
+        char label[32];
         if (d->config->serial_absent[i])
             continue;
         snprintf(label, sizeof(label), "serial%zu", i);

@@ -16,6 +16,10 @@ def expect(condition, reason):
         raise Failed(reason)
 
 
+def one_line(error):
+    return " / ".join(line.strip() for line in str(error).splitlines() if line.strip())
+
+
 class Report:
     def __init__(self, prefix=""):
         self.prefix = prefix
@@ -30,7 +34,7 @@ class Report:
             yield notes
         except (Failed, LabError) as error:
             self.failed += 1
-            print(f"FAIL lab {self.prefix}{number}: {title}: {error}", flush=True)
+            print(f"FAIL lab {self.prefix}{number}: {title}: {one_line(error)}", flush=True)
             return
         self.passed += 1
         remark = "".join(f"; {n}" for n in notes)
@@ -43,7 +47,7 @@ class Report:
     def broken(self, number, error):
         """The lab itself could not go on with a point."""
         self.failed += 1
-        print(f"FAIL lab {self.prefix}{number}: the point could not be run to its end: {error}", flush=True)
+        print(f"FAIL lab {self.prefix}{number}: the point could not be run to its end: {one_line(error)}", flush=True)
 
     def end(self):
         """Prints the count; the exit status for it."""
