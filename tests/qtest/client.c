@@ -111,7 +111,10 @@ bool client_start(struct client *c, const char *program, const char *words, bool
     const char *reply = c->fd < 0 ? NULL : client_ask(c, "endianness");
     if (reply && !strcmp(reply, "OK little"))
         return true;
-    *status = client_stop(c, 0);
+    bool reaped = c->pid == 0; /* *status is known then */
+    int end = client_stop(c, 0);
+    if (!reaped)
+        *status = end;
     return false;
 }
 

@@ -32,6 +32,8 @@ struct monitor {
     struct door *door;
     struct side peer, server;
     unsigned outstanding; /* commands the server has not answered */
+    char *held;           /* events that came before the answer: they follow it, as in QEMU */
+    size_t held_len;
 };
 
 /* What this version of the product can be asked for with -device, or has built in. */
@@ -178,6 +180,16 @@ static void from_peer(struct monitor *m)
     }
 }
 
+static void hold(struct monitor *m, const char *line, size_t len)
+{
+    char *bigger = realloc(m->held, m->held_len + len);
+    if (!bigger)
+        abort();
+    m->held = bigger;
+    memcpy(m->held + m->held_len, line, len);
+    m->held_len += len;
+}
+
 /* Whole lines from the server. */
 static void from_server(struct monitor *m)
 {
@@ -186,11 +198,19 @@ static void from_server(struct monitor *m)
     while (s->len && (end = memchr(s->text, '\n', s->len))) {
         size_t len = (size_t)(end - s->text) + 1;
         json_t *message = json_loadb(s->text, len, 0, NULL);
-        if ((json_object_get(message, "return") || json_object_get(message, "error")) &&
-            m->outstanding)
-            m->outstanding--;
+        bool event = json_object_get(message, "event") != NULL;
+        bool is_answer = json_object_get(message, "return") || json_object_get(message, "error");
         json_decref(message);
-        say(m, &m->peer, s->text, len);
+        if (is_answer && m->outstanding)
+            m->outstanding--;
+        if (event && m->outstanding)
+            hold(m, s->text, len);
+        else
+            say(m, &m->peer, s->text, len);
+        if (!m->outstanding) {
+            say(m, &m->peer, m->held, m->held_len);
+            m->held_len = 0;
+        }
         forget(s, len);
     }
     from_peer(m);
@@ -262,5 +282,6 @@ void monitor_free(struct monitor *m)
     close_side(m, &m->server);
     free(m->peer.text);
     free(m->server.text);
+    free(m->held);
     free(m);
 }
