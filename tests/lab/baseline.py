@@ -27,11 +27,10 @@ def pci_spaces(lab):
         say("stock device model: booting the CD guest once for its PCI configuration spaces")
         image = guests.blank_disk(lab.outer, "baseline.img")
         guest = guests.cd_guest(lab.outer, "stockcd", "stock", 3, disk=image)
-        guest.create()
-        guest.boot()
-        spaces = pci.dump(guest)
-        guest.destroy()
-        guest.wait_gone()
+        with guests.life(guest):
+            guest.create()
+            guest.boot()
+            spaces = pci.dump(guest)
         path.write_text(json.dumps({k: v.hex() for k, v in spaces.items()}))
     return {k: bytes.fromhex(v) for k, v in json.loads(path.read_text()).items()}
 
@@ -43,14 +42,13 @@ def menu_screens(lab):
     if not all(n.exists() for n in names):
         say("stock device model: GRUB's menu, for its screens")
         guest = guests.menu_guest(lab.outer, "stockmenu", "stock", 3)
-        guest.create()
-        viewer = Viewer(lab.outer, 3)
-        text, cursor = menu_text(viewer, lab.font)
-        viewer.ask("type g")
-        graphics = menu_graphics(viewer)
-        viewer.close()
-        guest.destroy()
-        guest.wait_gone()
+        with guests.life(guest):
+            guest.create()
+            viewer = Viewer(lab.outer, 3)
+            text, cursor = menu_text(viewer, lab.font)
+            viewer.ask("type g")
+            graphics = menu_graphics(viewer)
+            viewer.close()
         text.save(names[0])
         graphics.save(names[1])
         names[2].write_text(json.dumps(cursor))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A guest as the toolstack sees it: created by xl in dom0, watched on its serial port."""
 
+import contextlib
 import re
 import time
 
@@ -136,6 +137,21 @@ class Guest:
         path = self.outer.folder / f"qemu-dm-{self.name}.log"
         path.write_text(self.log_text())
         return path
+
+
+@contextlib.contextmanager
+def life(guest):
+    """A guest for the body; gone afterwards whatever happened, its log on the host."""
+    try:
+        yield guest
+    finally:
+        try:
+            if guest.agent.run(f"xl domid {guest.name}").code == 0:
+                guest.destroy()
+                guest.wait_gone()
+            guest.save_log()
+        except LabError as error:
+            say(f"{guest.name}: {error}")
 
 
 def cd_guest(outer, name="cd", dm="test", display=0, echo=False, disk="/scratch/blank.img", **options):

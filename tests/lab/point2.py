@@ -34,9 +34,9 @@ def shell(lab, report, guest):
 def menu(lab, report, _points):
     text, graphics, cursor = baseline.menu_screens(lab)
     guest = guests.menu_guest(lab.outer)
-    guest.create()
-    viewer = Viewer(lab.outer)
-    try:
+    with guests.life(guest):
+        guest.create()
+        viewer = Viewer(lab.outer)
         with report.check("2.3", MENU_TITLES["2.3"]) as notes:
             mine, blinking = baseline.menu_text(viewer, lab.font)
             viewer.png("menu-text.png")
@@ -51,8 +51,4 @@ def menu(lab, report, _points):
             viewer.png("menu-graphics.png")
             wrong = mine.differences(graphics)
             expect(not wrong, f"{wrong}; see menu-graphics.png")
-    finally:
         viewer.close()
-        guest.destroy()
-        guest.save_log()
-        guest.wait_gone()

@@ -11,7 +11,7 @@ def run(lab, report, _points):
     point1.prepare(lab)
     smp = guests.cd_guest(lab.outer, "smp", display=1, vcpus=4)
     other = guests.disk_guest(lab.outer, "other", display=2, disk="/scratch/second.img")
-    try:
+    with guests.life(smp), guests.life(other):
         with report.check("4.1", "two guests start side by side"):
             smp.create()
             other.create()
@@ -41,7 +41,3 @@ def run(lab, report, _points):
             smp.wait_gone()
             for image, seed in (("blank", 16), ("second", 17)):
                 point1.labio_in_dom0(lab, "verify", (start, size // 4, seed), "0", f"/scratch/{image}.img")
-    finally:
-        for guest in (smp, other):
-            guest.destroy()
-            guest.save_log()

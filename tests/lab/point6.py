@@ -56,7 +56,7 @@ def life(lab, dm):
     guests.blank_disk(lab.outer)
     lab.agent.must("echo 3 > /proc/sys/vm/drop_caches")
     guest = guests.cd_guest(lab.outer, f"side-{dm}", dm)
-    try:
+    with guests.life(guest):
         guest.create()
         stages(guest, out)
         memory(guest, out)
@@ -69,9 +69,6 @@ def life(lab, dm):
         expect(line, "dom0 has not seen the process end")
         out["user"], out["system"] = int(line[1]) / 1000, int(line[2]) / 1000
         out["cpu"] = out["user"] + out["system"]
-    finally:
-        guest.destroy()
-        guest.save_log()
     return out
 
 

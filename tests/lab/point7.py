@@ -12,7 +12,7 @@ def probe(lab, report):
     with report.check("1", "xl's probe run of the device model ends by itself, soon") as notes:
         lab.agent.must("rm -f /run/lifetime")
         guest = guests.menu_guest(lab.outer, "probed", "timed")
-        try:
+        with guests.life(guest):
             guest.create()
             lines = [line.split() for line in lab.agent.must("cat /run/lifetime").splitlines()]
             probes = [line for line in lines if line[4] == "probe"]
@@ -21,6 +21,3 @@ def probe(lab, report):
             expect(ending == "exit 0", f"the probe run ended: {ending}")
             expect(seconds <= LIMIT, f"it took {seconds:.2f} s")
             notes.append(f"{seconds:.2f} s in dom0, {cpu} ms of CPU; xl create {guest.create_seconds:.1f} s")
-        finally:
-            guest.destroy()
-            guest.save_log()

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which points share a guest's life, and in which order they run."""
 
-import contextlib
 import os
 
 import guest as guests
@@ -14,20 +13,6 @@ import point6
 import point7
 from report import Report
 from work import LabError, say
-
-
-@contextlib.contextmanager
-def life(guest):
-    """A guest for the body; gone afterwards whatever happened, its log on the host."""
-    try:
-        yield guest
-    finally:
-        try:
-            if guest.agent.run(f"xl domid {guest.name}").code == 0:
-                guest.destroy()
-            guest.save_log()
-        except LabError as error:
-            say(f"{guest.name}: {error}")
 
 
 def starts(report, number, title, guest):
@@ -48,7 +33,7 @@ def skip_all(report, titles, points, reason):
 
 def cd_life(lab, report, points):
     point1.prepare(lab)
-    with life(guests.cd_guest(lab.outer)) as guest:
+    with guests.life(guests.cd_guest(lab.outer)) as guest:
         if not starts(report, "1.1", "a guest boots from CD to its shell", guest):
             skip_all(report, list(point1.TITLES.items()) + list(point2.SHELL_TITLES.items()), points,
                      "the guest did not start")
@@ -67,7 +52,7 @@ def cd_life(lab, report, points):
 
 
 def disk_life(lab, report, points):
-    with life(guests.disk_guest(lab.outer)) as guest:
+    with guests.life(guests.disk_guest(lab.outer)) as guest:
         if not starts(report, "1.9", "a guest boots from its hard disk with GRUB on it", guest):
             skip_all(report, [i for i in point3.TITLES.items() if i[0] != "3.1"], points, "the guest did not start")
             return

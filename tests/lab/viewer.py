@@ -20,11 +20,12 @@ def build():
 
 
 class Viewer:
-    def __init__(self, outer, display=0, encodings=""):
+    def __init__(self, outer, display=0, encoding="raw"):
         self.folder = outer.folder
-        self.process = subprocess.Popen(
-            [build(), "127.0.0.1", str(outer.vnc[display]), encodings], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        with open(outer.folder / "vncdrive.log", "ab") as log:  # what the client library has to say
+            self.process = subprocess.Popen(
+                [build(), "127.0.0.1", str(outer.vnc[display]), encoding], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=log, text=True)
         self._answer("connecting")
 
     def _answer(self, command):

@@ -3,7 +3,7 @@
  * The lab's VNC viewer: an ordinary client (libvncclient) that a program
  * drives by lines on stdin, one "ok ..." or "error ..." line back for each.
  *
- *   vncdrive HOST PORT [ENCODINGS [PASSWORD]]
+ *   vncdrive HOST PORT [raw|hextile|zlib|tight|zrle [PASSWORD]]
  *
  *   size              ok WIDTH HEIGHT
  *   png FILE          the screen as a picture
@@ -14,6 +14,7 @@
  *   wait SECONDS      until something on the screen changes: ok changed | ok same
  *   settle MS SECONDS until nothing has changed for MS: ok settled | ok restless
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <png.h>
 #include <rfb/rfbclient.h>
@@ -188,22 +189,49 @@ static int obey(rfbClient *client, char *line)
     return 0;
 }
 
+/*
+ * Offers one encoding and NewFBSize, in place of what the library offers by
+ * itself: that includes ExtendedDesktopSize, whose messages it takes for
+ * invalid when the screen's id is 0, as it is in QEMU.
+ */
+static int offer(rfbClient *client, const char *encoding)
+{
+    static const struct {
+        const char *name;
+        uint32_t number;
+    } known[] = { { "raw", rfbEncodingRaw }, { "hextile", rfbEncodingHextile },
+                  { "zlib", rfbEncodingZlib }, { "tight", rfbEncodingTight },
+                  { "zrle", rfbEncodingZRLE } };
+    struct {
+        rfbSetEncodingsMsg head;
+        uint32_t list[2];
+    } message = { .head = { .type = rfbSetEncodings, .nEncodings = htons(2) } };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (!strcmp(known[i].name, encoding)) {
+            message.list[0] = htonl(known[i].number);
+            message.list[1] = htonl(rfbEncodingNewFBSize);
+            return WriteToRFBServer(client, (const char *)&message, sizeof(message)) ? 0 : -1;
+        }
+    return -1;
+}
+
 int main(int argc, char **argv)
 {
     rfbClient *client = rfbGetClient(8, 3, 4);
+    const char *encoding = argc > 3 && *argv[3] ? argv[3] : "raw";
     char line[4096];
 
     if (argc < 3 || !client)
         return 2;
     if (argc > 4)
         password = argv[4];
-    rfbEnableClientLogging = FALSE;
+    client->canHandleNewFBSize = FALSE;
     client->serverHost = strdup(argv[1]);
     client->serverPort = atoi(argv[2]);
     client->GotFrameBufferUpdate = on_update;
     client->GetPassword = on_password;
-    client->canHandleNewFBSize = TRUE;
-    client->appData.encodingsString = argc > 3 && *argv[3] ? argv[3] : "raw";
+    client->appData.encodingsString = encoding;
     client->appData.useRemoteCursor = FALSE;
     client->connectTimeout = 60;
     client->readTimeout = 60;
@@ -211,7 +239,7 @@ int main(int argc, char **argv)
     client->format.redShift = 16;
     client->format.greenShift = 8;
     client->format.blueShift = 0;
-    if (!rfbInitClient(client, NULL, NULL)) {
+    if (!rfbInitClient(client, NULL, NULL) || offer(client, encoding)) {
         puts("error no connection");
         return 1;
     }
