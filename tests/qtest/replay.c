@@ -101,21 +101,31 @@ static void substitute(struct replay *r, const char *from, char *to, size_t size
     to[len] = '\0';
 }
 
-/* A word A+B or A*B becomes its value; others stay. */
+/* A word that is a sum of products of numbers (0xa0+1*16) becomes its value; others stay. */
 static void calculate(const char *word, char *out, size_t size)
 {
-    const char *op = strpbrk(word, "+*");
-    char left[64];
-    uint64_t a, b;
-    if (op && (size_t)(op - word) < sizeof(left)) {
-        memcpy(left, word, (size_t)(op - word));
-        left[op - word] = '\0';
-        if (number(left, &a) && number(op + 1, &b)) {
-            snprintf(out, size, "%llu", (unsigned long long)(*op == '+' ? a + b : a * b));
-            return;
+    uint64_t sum = 0, product = 1;
+    const char *p = word;
+    bool sums = strpbrk(word, "+*") != NULL;
+    while (sums) {
+        char *end;
+        if (!isdigit((unsigned char)*p))
+            sums = false;
+        product *= strtoull(p, &end, 0);
+        if (*end && *end != '+' && *end != '*')
+            sums = false;
+        if (*end != '*') {
+            sum += product;
+            product = 1;
         }
+        if (!*end)
+            break;
+        p = end + 1;
     }
-    snprintf(out, size, "%s", word);
+    if (sums)
+        snprintf(out, size, "%llu", (unsigned long long)sum);
+    else
+        snprintf(out, size, "%s", word);
 }
 
 /* ---- Replies ---- */
@@ -348,9 +358,13 @@ static bool replay(const char *program, const char *file)
              "-drive if=ide,index=2,media=cdrom,format=raw,file=%s "
              "-drive if=ide,index=3,media=cdrom",
              disk, cd);
-    for (unsigned n = 0; n < r.count; n++)
+    for (unsigned n = 0; n < r.count; n++) {
+        size_t used = strlen(words);
         if (!strncmp(r.lines[n], "#args: ", 7))
             snprintf(words, sizeof(words), "%s", r.lines[n] + 7);
+        else if (!strncmp(r.lines[n], "#args+: ", 8))
+            snprintf(words + used, sizeof(words) - used, " %s", r.lines[n] + 8);
+    }
     if (client_start(&r.client, program, words, false, &status)) {
         run_lines(&r, 0, r.count);
         drain(&r);
