@@ -9,7 +9,7 @@ cd_sum() {
 	echo "CD $(($(cat /sys/block/sr0/size) * 512)) ${sum%% *}"
 }
 
-# Reload the disk driver with (3) or without (0) DMA: "MODE <what the driver says>".
+# Reload the disk driver with (3) or without (0) DMA: "MODE ata|atapi <transfer mode>", one line each.
 ata_mode() {
 	rmmod ata_piix && rmmod libata && insmod /modules/libata.ko "dma=$1" && insmod /modules/ata_piix.ko || return 1
 	n=0
@@ -18,7 +18,9 @@ ata_mode() {
 		[ $n -lt 300 ] || { echo "no disk"; return 1; }
 		sleep 0.1
 	done
-	dmesg | sed -n 's/.*\(ata[0-9.]*: configured for .*\)/\1/p' | tail -n 2 | while read -r mode; do echo "MODE $mode"; done
+	for dev in /sys/class/ata_device/*; do
+		case $(cat "$dev/class") in ata|atapi) echo "MODE $(cat "$dev/class") $(cat "$dev/xfer_mode")" ;; esac
+	done
 }
 
 disks() {
