@@ -24,7 +24,7 @@
 
 /* After so many requests served in a row without the loop, it looks at its other sources once: a
  * disk whose completion the guest is polling for must not wait longer than a few accesses. */
-#define POLL_REQUESTS 4u
+#define POLL_REQUESTS 8u
 
 /* Posted writes come in floods (a text screen) and nobody waits for them: so long after the last
  * look they are looked for again. Whoever waits makes a request, before which they are served. */
@@ -130,38 +130,37 @@ static void cpu_relax(void)
 #endif
 }
 
-/* Looks for requests, for a few microseconds if that has paid lately. */
+/* Looks for requests, for a few microseconds if that has paid lately. False: there is nothing more
+ * to do now. */
 static bool spin_for_work(struct hypervisor *hv)
 {
     const struct clock *clock = loop_clock(hv->loop);
     unsigned served = serve_all(hv, POLL_REQUESTS);
-    if (served) {
-        if (hv->spin.on)
-            spin_hit(&hv->spin);
-        else
+    if (!hv->spin.on) {
+        if (served)
             spin_arrived(&hv->spin, clock);
-        return true;
+        return served;
     }
-    if (!hv->spin.on)
-        return false;
+    if (served)
+        spin_hit(&hv->spin);
     uint64_t start = clock_now(clock), now = start;
-    while (now - start < SPIN_WINDOW_NS) {
-        for (unsigned i = 0; i < 16; i++) {
-            cpu_relax();
-            unsigned n = serve_all(hv, 1);
-            if (!n)
-                continue;
-            start = clock_now(clock);
-            spin_hit(&hv->spin);
-            served += n;
-            if (served >= POLL_REQUESTS)
-                return true;
+    while (served < POLL_REQUESTS && now - start < SPIN_WINDOW_NS) {
+        unsigned before = served;
+        for (unsigned i = 0; i < 16 && served < POLL_REQUESTS; i++) {
+            if (serve_all(hv, 1)) {
+                spin_hit(&hv->spin);
+                served++;
+            } else {
+                cpu_relax();
+            }
         }
         now = clock_now(clock);
+        if (served > before)
+            start = now;
     }
     if (!served)
         spin_missed(&hv->spin);
-    return served;
+    return served >= POLL_REQUESTS;
 }
 
 /*
