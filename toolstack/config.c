@@ -29,7 +29,6 @@ const char config_usage[] =
     "  -name NAME                 of the guest\n"
     "  -boot [order=]LETTERS      of c (disk), d (CD), a (floppy), n (network)\n"
     "  -S                         do not run until QMP's cont\n"
-    "  -incoming fd:N             load the devices' state from descriptor N\n"
     "  -no-shutdown               wait for QMP's quit when the guest has powered off\n"
     "\n"
     "Disks\n"

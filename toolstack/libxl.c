@@ -553,7 +553,7 @@ static const struct option {
     {"watchdog", true, REFUSE, LEAVE, NULL},
     {"gdb", true, REFUSE, "use Xen's gdbsx", NULL},
     {"s", false, REFUSE, "use Xen's gdbsx", NULL},
-    {"loadvm", true, REFUSE, "use -incoming fd:N", NULL},
+    {"loadvm", true, REFUSE, "restoring a saved guest is not part of this version", NULL},
     {"snapshot", false, REFUSE, "not part of this version; copy the image", NULL},
     {"daemonize", false, REFUSE, "it stays in the foreground; let the shell put it behind", NULL},
     {"no-reboot", false, REFUSE, "use xl's on_reboot=", NULL},

@@ -653,7 +653,7 @@ static void test_misc(void **state)
         {BASE "-bios x", "-bios|bios="},
         {BASE "-xen-attach", "-xen-attach|qemu"},
         {BASE "-daemonize", "-daemonize|foreground"},
-        {BASE "-loadvm x", "-loadvm|-incoming"},
+        {BASE "-loadvm x", "-loadvm|restoring"},
         {BASE "bar", "bar|not an option"},
         {BASE "''", "''|not an option"},
         {BASE "-", "-|not an option"},
