@@ -22,20 +22,26 @@ struct handles {
     struct xenstore *xenstore;
 };
 
-static void *open_handles(unsigned domid)
+static bool open_all(struct handles *h, unsigned domid)
 {
-    struct handles *h = calloc(1, sizeof(*h));
-    if (!h)
-        return NULL;
     h->call = xencall_open(NULL, 0);
     if (h->call)
         h->sleep = xencall_alloc_buffer(h->call, sizeof(*h->sleep));
     if (!h->sleep)
-        return NULL; /* the process ends */
+        return false;
     *h->sleep =
         (xen_hvm_param_t){.domid = (domid_t)domid, .index = HVM_PARAM_ACPI_S_STATE, .value = 3};
     h->xenstore = xenstore_open(domid, NULL);
-    return h->xenstore ? h : NULL;
+    return h->xenstore != NULL;
+}
+
+static void *open_handles(unsigned domid)
+{
+    struct handles *h = calloc(1, sizeof(*h));
+    if (h && open_all(h, domid))
+        return h;
+    free(h); /* what it holds goes with the process, which now ends */
+    return NULL;
 }
 
 /* There is no device-model operation for it. */
