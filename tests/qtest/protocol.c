@@ -475,7 +475,22 @@ static void do_reset(struct request *r)
     reply(r->p, "OK");
 }
 
-/* reload: saves all devices' state, resets the machine, and loads it again. */
+/* Is the state what it was, byte for byte? */
+static bool same_state(struct device_list *devices, const uint8_t *before, size_t len,
+                       struct err *err)
+{
+    uint8_t *after = NULL;
+    size_t after_len, at = 0;
+    if (!devices_save(devices, &after, &after_len, err))
+        return false;
+    while (at < len && at < after_len && before[at] == after[at])
+        at++;
+    free(after);
+    return (at == len && at == after_len) ||
+           err_set(err, "saved, loaded and saved again it differs at byte %zu of %zu", at, len);
+}
+
+/* reload: saves all devices' state, resets the machine, loads it again: it must be the same. */
 static void do_reload(struct request *r)
 {
     static struct err err;
@@ -486,7 +501,7 @@ static void do_reload(struct request *r)
     bool ok = devices_save(devices, &state, &len, &err);
     if (ok) {
         devices_reset(devices);
-        ok = devices_load(devices, state, len, &err);
+        ok = devices_load(devices, state, len, &err) && same_state(devices, state, len, &err);
         free(state);
     }
     devices_resume(devices);
