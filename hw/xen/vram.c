@@ -68,11 +68,10 @@ static bool populate_by(xencall_handle *call, struct hypervisor *hv, struct err 
         r->nr_extents = n;
         r->domid = (domid_t)hv->config.domid;
         long got = xencall2L(call, __HYPERVISOR_memory_op, XENMEM_populate_physmap, (uintptr_t)r);
+        unsigned long long there = done + (got > 0 ? (uint64_t)got : 0);
         if (got != (long)n)
             ok = err_set(err, "domain %u: Xen gives only %llu of %llu pages of video memory%s%s",
-                         hv->config.domid,
-                         (unsigned long long)(done + (got > 0 ? (uint64_t)got : 0)),
-                         (unsigned long long)pages, got < 0 ? ": " : "",
+                         hv->config.domid, there, (unsigned long long)pages, got < 0 ? ": " : "",
                          got < 0 ? strerror(errno) : " (no memory left, or the domain's limit)");
         done += n;
     }
