@@ -35,8 +35,9 @@
 #define STUB_FD       700
 #define STUB_FD_KICK  (STUB_FD + 1) /* eventfd: what a test waits for has changed */
 #define STUB_FD_PORTS (STUB_FD + 2) /* eventfd of each handle: ports to be read */
-#define STUB_FD_VCPU  (STUB_FD_PORTS + STUB_HANDLES) /* eventfd of each vCPU: the answer is there \
-                                                      */
+#define STUB_FD_VCPU                                                            \
+    (STUB_FD_PORTS + STUB_HANDLES) /* eventfd of each vCPU: the answer is there \
+                                    */
 #define STUB_FD_END (STUB_FD_VCPU + STUB_VCPUS)
 
 /* One event channel of the device model: pending and masked as Linux' evtchn device does it. */

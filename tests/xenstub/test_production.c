@@ -19,107 +19,32 @@
 #include <unistd.h>
 #include <xen/sched.h>
 
+#include "dm.h"
 #include "pc.h"
 
 #define IMAGE_BYTES (8u << 20)
 #define BUFFER      UINT64_C(0x100000)
 #define TABLE       UINT64_C(0x90000)
-#define VGA         PC_DEVFN(3, 0)
+#define VGA         PC_DEVFN(DM_VGA_SLOT, 0)
+#define RAM_MB      UINT64_C(48)
 #define START_MS    10000
 
 struct machine {
     struct xenstub *x;
-    char binary[512], image[128], qmp[160], qmp_arg[256], drive_arg[256];
-    const char *argv[48];
-    uint8_t *disk;
+    struct dm dm;
 };
-
-static uint8_t pattern(size_t i)
-{
-    return (uint8_t)(i * 31 + (i >> 9) * 7 + (i >> 17));
-}
-
-static void find_binary(struct machine *m)
-{
-    const char *given = getenv("HVM_DM");
-    ssize_t n = 0;
-    if (given)
-        snprintf(m->binary, sizeof(m->binary), "%s", given);
-    else
-        n = readlink("/proc/self/exe", m->binary, sizeof(m->binary) - 1);
-    if (given)
-        return;
-    m->binary[n > 0 ? n : 0] = 0;
-    for (unsigned i = 0; i < 3; i++) /* <B>/tests/xenstub/test_production */
-        *strrchr(m->binary, '/') = 0;
-    strcat(m->binary, "/hvm-dm");
-}
-
-static void make_image(struct machine *m)
-{
-    m->disk = malloc(IMAGE_BYTES);
-    for (size_t i = 0; i < IMAGE_BYTES; i++)
-        m->disk[i] = pattern(i);
-    int fd = open(m->image, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    assert_int_equal(write(fd, m->disk, IMAGE_BYTES), IMAGE_BYTES);
-    close(fd);
-}
-
-/* As recorded from Debian 12's libxl, with stdvga, a disk and a serial line. */
-static void make_argv(struct machine *m)
-{
-    const char *argv[] = {m->binary,     "-xen-domid",
-                          "7",           "-no-shutdown",
-                          "-chardev",    m->qmp_arg,
-                          "-mon",        "chardev=libxl-cmd,mode=control",
-                          "-nodefaults", "-no-user-config",
-                          "-name",       "stub",
-                          "-vnc",        "none",
-                          "-display",    "none",
-                          "-serial",     "pty",
-                          "-device",     "VGA,vgamem_mb=16",
-                          "-boot",       "order=cda",
-                          "-net",        "none",
-                          "-machine",    "xenfv,suppress-vmdesc=on",
-                          "-m",          "48",
-                          "-drive",      m->drive_arg,
-                          NULL};
-    memcpy(m->argv, argv, sizeof(argv));
-}
-
-static void show_log(const struct machine *m)
-{
-    char path[128], text[2048];
-    snprintf(path, sizeof(path), "%s/log", xenstub_dir(m->x));
-    int fd = open(path, O_RDONLY);
-    ssize_t n;
-    while (fd >= 0 && (n = read(fd, text, sizeof(text))) > 0)
-        fwrite(text, 1, (size_t)n, stderr);
-    if (fd >= 0)
-        close(fd);
-}
 
 static int setup(void **state)
 {
     struct machine *m = calloc(1, sizeof(*m));
-    struct xenstub_config config = {.domid = 7, .vcpus = 2, .ram_bytes = UINT64_C(48) << 20};
+    struct xenstub_config config = {.domid = 7, .vcpus = 2, .ram_bytes = RAM_MB << 20};
     m->x = xenstub_new(&config);
-    assert_non_null(m->x);
-    find_binary(m);
-    snprintf(m->image, sizeof(m->image), "%s/disk", xenstub_dir(m->x));
-    snprintf(m->qmp, sizeof(m->qmp), "%s/qmp", xenstub_dir(m->x));
-    snprintf(m->qmp_arg, sizeof(m->qmp_arg), "socket,id=libxl-cmd,path=%s,server=on,wait=off",
-             m->qmp);
-    snprintf(m->drive_arg, sizeof(m->drive_arg),
-             "file=%s,if=ide,index=0,media=disk,format=raw,cache=writeback", m->image);
-    make_image(m);
-    make_argv(m);
     *state = m;
-    if (xenstub_start(m->x, m->argv) && xenstub_wait_state(m->x, "running", START_MS)) {
+    if (m->x && dm_init(&m->dm, DM_OURS, m->x, RAM_MB) && dm_make_image(&m->dm, IMAGE_BYTES) &&
+        dm_start(&m->dm, m->x, START_MS)) {
         pc_setup(m->x, VGA);
         return 0;
     }
-    show_log(m);
     xenstub_free(m->x);
     return -1;
 }
@@ -131,10 +56,9 @@ static int teardown(void **state)
     bool ok = WIFEXITED(status) && !WEXITSTATUS(status);
     if (!ok) {
         fprintf(stderr, "ended with status %#x\n", (unsigned)status);
-        show_log(m);
+        dm_show_log(m->x);
     }
     xenstub_free(m->x);
-    free(m->disk);
     free(m);
     return ok ? 0 : -1;
 }
@@ -206,7 +130,8 @@ static void expect_disk(struct machine *m, uint64_t addr, uint32_t lba, unsigned
 {
     uint8_t *got = malloc(sectors * 512u);
     assert_true(guest_read(m->x, addr, got, sectors * 512u));
-    assert_memory_equal(got, m->disk + lba * 512u, sectors * 512u);
+    for (size_t i = 0; i < sectors * 512u; i++)
+        assert_int_equal(got[i], dm_pattern(lba * 512u + i));
     free(got);
 }
 
@@ -224,7 +149,7 @@ static void sectors_are_read_by_rep_insw(void **state)
 static void rep_insw_goes_down_with_df(void **state)
 {
     struct machine *m = *state;
-    uint16_t got[256], want[256];
+    uint16_t got[256];
     vcpu_out(m->x, 0, 0x1F6, 1, 0xE0);
     vcpu_out(m->x, 0, 0x1F2, 1, 1);
     vcpu_out(m->x, 0, 0x1F3, 1, 3);
@@ -235,9 +160,9 @@ static void rep_insw_goes_down_with_df(void **state)
     assert_int_equal(vcpu_in(m->x, 0, 0x1F7, 1) & 0x89, 0x08);
     vcpu_ins(m->x, 0, 0x1F0, 2, 256, BUFFER + 510, true);
     guest_read(m->x, BUFFER, got, sizeof(got));
-    memcpy(want, m->disk + 3 * 512, sizeof(want));
-    for (unsigned i = 0; i < 256; i++)
-        assert_int_equal(got[255 - i], want[i]);
+    for (size_t i = 0; i < 256; i++)
+        assert_int_equal(got[255 - i], dm_pattern(3 * 512 + 2 * i) | dm_pattern(3 * 512 + 2 * i + 1)
+                                                                         << 8);
 }
 
 static void sectors_are_written_by_rep_outsw(void **state)
@@ -248,7 +173,7 @@ static void sectors_are_written_by_rep_outsw(void **state)
         data[i] = (uint8_t)(i ^ 0xA5);
     guest_write(m->x, BUFFER, data, sizeof(data));
     assert_true(pc_ide_write_pio(m->x, 0, 100, 2, BUFFER));
-    int fd = open(m->image, O_RDONLY);
+    int fd = open(m->dm.image, O_RDONLY);
     assert_int_equal(pread(fd, got, sizeof(got), 100 * 512), sizeof(got));
     close(fd);
     assert_memory_equal(got, data, sizeof(data));
@@ -272,8 +197,8 @@ static void dma_marks_pages_dirty(void **state)
     struct machine *m = *state;
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     struct sockaddr_un at = {.sun_family = AF_UNIX};
-    assert_true(strlen(m->qmp) < sizeof(at.sun_path));
-    strcpy(at.sun_path, m->qmp);
+    assert_true(strlen(m->dm.qmp) < sizeof(at.sun_path));
+    strcpy(at.sun_path, m->dm.qmp);
     assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
     static const char *const say[] = {
         "{\"execute\":\"qmp_capabilities\"}",

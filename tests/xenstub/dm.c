@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dm: see dm.h. The argument line is that recorded from Debian 12's libxl. */
+#include "dm.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STOCK "libexec/xen-qemu-system-i386"
+
+/* `up` folders above the one of the running program. */
+static void beside(char *out, size_t size, unsigned up, const char *name)
+{
+    ssize_t n = readlink("/proc/self/exe", out, size - 1);
+    out[n > 0 ? n : 0] = 0;
+    for (unsigned i = 0; i <= up; i++) {
+        char *slash = strrchr(out, '/');
+        if (slash)
+            *slash = 0;
+    }
+    snprintf(out + strlen(out), size - strlen(out), "/%s", name);
+}
+
+static bool find(struct dm *dm)
+{
+    char *out = dm->binary;
+    const size_t size = sizeof(dm->binary);
+    const char *given = dm->kind == DM_OURS    ? getenv("HVM_DM")
+                        : dm->kind == DM_STOCK ? getenv("STOCK_DM")
+                                               : NULL;
+    if (given) {
+        snprintf(out, size, "%s", given);
+    } else if (dm->kind == DM_OURS) {
+        beside(out, size, 2, "hvm-dm");
+    } else if (dm->kind == DM_NULL) {
+        beside(out, size, 0, "null-dm");
+    } else {
+        snprintf(out, size, "/usr/" STOCK);
+        if (access(out, X_OK))
+            beside(out, size, 2, "lab/xen-4.17/usr/" STOCK);
+    }
+    return !access(out, X_OK);
+}
+
+bool dm_init(struct dm *dm, enum dm_kind kind, struct xenstub *x, unsigned megabytes)
+{
+    *dm = (struct dm){.kind = kind};
+    if (!find(dm))
+        return false;
+    snprintf(dm->domid, sizeof(dm->domid), "%u", xenstub_shm(x)->domid);
+    snprintf(dm->megabytes, sizeof(dm->megabytes), "%u", megabytes);
+    snprintf(dm->image, sizeof(dm->image), "%s/disk", xenstub_dir(x));
+    snprintf(dm->qmp, sizeof(dm->qmp), "%s/qmp", xenstub_dir(x));
+    snprintf(dm->qmp_arg, sizeof(dm->qmp_arg), "socket,id=libxl-cmd,path=%s,server=on,wait=off",
+             dm->qmp);
+    snprintf(dm->drive_arg, sizeof(dm->drive_arg),
+             "file=%s,if=ide,index=0,media=disk,format=raw,cache=writeback", dm->image);
+    const char *argv[] = {dm->binary, "-xen-domid", dm->domid, "-no-shutdown", "-chardev",
+                          dm->qmp_arg, "-mon", "chardev=libxl-cmd,mode=control", "-nodefaults",
+                          "-no-user-config", "-name", "stub", "-vnc", "none", "-display", "none",
+                          "-serial", "pty", "-device", "VGA,vgamem_mb=16", "-boot", "order=cda",
+                          "-net", "none", "-machine", "xenfv,suppress-vmdesc=on", "-m",
+                          dm->megabytes, "-drive", dm->drive_arg, NULL,
+                          /* An unpacked package does not find its data by itself. */
+                          "-L", "/usr/share/qemu", "-L", "/usr/share/seabios", NULL};
+    const size_t count = sizeof(argv) / sizeof(argv[0]);
+    size_t n = 0;
+    for (size_t i = 0; i + 1 < count; i++) {
+        if (!argv[i] && kind != DM_STOCK)
+            break;
+        if (argv[i])
+            dm->argv[n++] = argv[i];
+    }
+    return true;
+}
+
+uint8_t dm_pattern(size_t i)
+{
+    return (uint8_t)(i * 31 + (i >> 9) * 7 + (i >> 17));
+}
+
+bool dm_make_image(const struct dm *dm, size_t bytes)
+{
+    FILE *f = fopen(dm->image, "w");
+    for (size_t i = 0; f && i < bytes; i++)
+        putc(dm_pattern(i), f);
+    return f && !fclose(f);
+}
+
+void dm_show_log(struct xenstub *x)
+{
+    char path[128], text[2048];
+    snprintf(path, sizeof(path), "%s/log", xenstub_dir(x));
+    int fd = open(path, O_RDONLY);
+    ssize_t n;
+    while (fd >= 0 && (n = read(fd, text, sizeof(text))) > 0)
+        fwrite(text, 1, (size_t)n, stderr);
+    if (fd >= 0)
+        close(fd);
+}
+
+bool dm_start(const struct dm *dm, struct xenstub *x, unsigned timeout_ms)
+{
+    if (xenstub_start(x, dm->argv) && xenstub_wait_state(x, "running", timeout_ms))
+        return true;
+    dm_show_log(x);
+    return false;
+}

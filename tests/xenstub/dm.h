@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dm: the two device models, and the argument line that libxl would give either: stdvga, one raw
+ * disk, a serial line on a pty, a monitor socket. */
+#ifndef TESTS_XENSTUB_DM_H
+#define TESTS_XENSTUB_DM_H
+
+#include "vcpu.h"
+
+enum dm_kind { DM_OURS, DM_STOCK, DM_NULL };
+
+#define DM_VGA_SLOT 3
+
+struct dm {
+    enum dm_kind kind;
+    char binary[512], image[128], qmp[128];
+    char qmp_arg[256], drive_arg[256], domid[16], megabytes[16];
+    const char *argv[64];
+};
+
+/*
+ * Finds the binary: HVM_DM, or hvm-dm two folders above the running program; STOCK_DM, or Debian's
+ * xen-qemu-system-i386, installed or unpacked by the lab; the null device model beside the running
+ * program. Fills the rest for a domain with `megabytes` of RAM. False: there is no such binary.
+ */
+bool dm_init(struct dm *dm, enum dm_kind kind, struct xenstub *x, unsigned megabytes);
+
+/* Writes the image: `bytes` of which byte i is dm_pattern(i). */
+bool dm_make_image(const struct dm *dm, size_t bytes);
+uint8_t dm_pattern(size_t i);
+
+/* Starts it and waits for "running"; what it printed goes to stderr if that fails. */
+bool dm_start(const struct dm *dm, struct xenstub *x, unsigned timeout_ms);
+void dm_show_log(struct xenstub *x);
+
+#endif
