@@ -44,16 +44,26 @@ struct domain {
     struct qmp_target target;
     struct qmp *qmp;
     bool running;
+    bool ending; /* the guest asked for power-off or reset */
     enum qmp_run_state state;
 };
 
 /* ---- What the guest does to its domain --------------------------------------------------------
  */
 
+/* Xen stops the vCPUs at once, but not before those that were on their way here have said it too.
+ */
+static void say_once(struct domain *d, const char *what)
+{
+    if (!d->ending)
+        log_info("%s", what);
+    d->ending = true;
+}
+
 static void guest_power_off(void *opaque)
 {
     struct domain *d = opaque;
-    log_info("the guest powered off");
+    say_once(d, "the guest powered off");
     d->state = QMP_SHUTDOWN;
     hv_shutdown(d->hv, HV_SHUTDOWN_POWEROFF);
     if (d->qmp)
@@ -65,7 +75,7 @@ static void guest_power_off(void *opaque)
 static void guest_reset(void *opaque)
 {
     struct domain *d = opaque;
-    log_info("the guest reset the machine");
+    say_once(d, "the guest reset the machine");
     hv_shutdown(d->hv, HV_SHUTDOWN_REBOOT);
     if (d->qmp)
         qmp_event_reset(d->qmp, true, "guest-reset");
@@ -115,6 +125,7 @@ static bool start(struct domain *d, struct err *err)
         return false;
     loop_guest_start(d->loop);
     d->running = true;
+    d->ending = false;
     if (d->state != QMP_SHUTDOWN)
         d->state = QMP_RUNNING;
     return true;
