@@ -9,7 +9,14 @@ cd_sum() {
 	echo "CD $(($(cat /sys/block/sr0/size) * 512)) ${sum%% *}"
 }
 
-# Reload the disk driver with (3) or without (0) DMA: "MODE ata|atapi <transfer mode>", one line each.
+# How the driver talks to each drive: "MODE ata|atapi <transfer mode>".
+ata_modes() {
+	for dev in /sys/class/ata_device/*; do
+		case $(cat "$dev/class") in ata|atapi) echo "MODE $(cat "$dev/class") $(cat "$dev/xfer_mode")" ;; esac
+	done
+}
+
+# Reload the disk driver with (3) or without (0) DMA, then ata_modes.
 ata_mode() {
 	rmmod ata_piix && rmmod libata && insmod /modules/libata.ko "dma=$1" && insmod /modules/ata_piix.ko || return 1
 	n=0
@@ -18,9 +25,7 @@ ata_mode() {
 		[ $n -lt 300 ] || { echo "no disk"; return 1; }
 		sleep 0.1
 	done
-	for dev in /sys/class/ata_device/*; do
-		case $(cat "$dev/class") in ata|atapi) echo "MODE $(cat "$dev/class") $(cat "$dev/xfer_mode")" ;; esac
-	done
+	ata_modes
 }
 
 disks() {

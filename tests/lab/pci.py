@@ -33,8 +33,9 @@ def allowed():
     return out
 
 
-def compare(ours, stock):
-    """Raises when they differ in a byte that the list does not give a reason for; counts those it does."""
+def compare(ours, stock, keep):
+    """Raises when they differ in a byte that the list does not give a reason for; counts those it does.
+    All that differ go to the file `keep`."""
     reasons, listed, wrong = allowed(), 0, []
     expect(sorted(ours) == sorted(stock),
            f"functions {' '.join(sorted(ours))}, stock has {' '.join(sorted(stock))}")
@@ -45,5 +46,6 @@ def compare(ours, stock):
                 listed += 1
             elif a != b:
                 wrong.append(f"{function} {offset:02x}: {a:02x}, stock {b:02x}")
-    expect(not wrong, f"{len(wrong)} bytes differ: {', '.join(wrong[:12])}")
+    keep.write_text("\n".join(wrong) + "\n")
+    expect(not wrong, f"{len(wrong)} bytes differ (all in {keep.name}): {', '.join(wrong[:12])}")
     return listed
