@@ -45,7 +45,10 @@ class Channel:
     def send(self, kind, data=b""):
         for at in range(0, max(len(data), 1), 65536):
             part = data[at:at + 65536]
-            self.sock.sendall(kind + struct.pack(">I", len(part)) + part)
+            try:
+                self.sock.sendall(kind + struct.pack(">I", len(part)) + part)
+            except OSError as error:
+                raise LabError(f"a command in dom0 has ended ({error}) and takes no more input")
 
     def frame(self):
         head = self._exactly(5)

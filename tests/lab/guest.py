@@ -87,7 +87,15 @@ class Guest:
         try:
             return self.serial.wait(pattern, seconds, what, self.alive)
         except LabError as error:
-            raise LabError(f"{error}; {self.log_tail()}") from None
+            raise LabError(f"{error}; {self.state()}; {self.log_tail()}") from None
+
+    def state(self):
+        """For a failure's reason: what became of the process and the domain."""
+        ending = self.ending()
+        if ending is None:
+            return "the device model runs"
+        now = self.agent.run(f"xl list {self.name} | tail -n 1").out.split()
+        return f"the device model ended: {ending}; " + (f"there is a new domain {now[1]}" if now else "the domain is gone")
 
     def boot(self, seconds=600):
         """Waits for the guest's shell on the serial port."""

@@ -19,6 +19,16 @@ from guestimg import Guests
 from work import WORK, LabError, fresh_dir, lock, say
 
 
+def run_folder(name):
+    """A new folder for a run's artefacts; the run before is kept as NAME.old, without its disk."""
+    folder, old = WORK / "run" / name, WORK / "run" / f"{name}.old"
+    if folder.exists():
+        fresh_dir(old).rmdir()
+        folder.rename(old)
+        (old / "system.img").unlink(missing_ok=True)
+    return fresh_dir(folder)
+
+
 class Lab:
     """Everything needed to power on: packages, images, the lock."""
 
@@ -28,7 +38,7 @@ class Lab:
         self.tree = debs.tree_for(args.xen)
         bookworm = debs.tree_for("4.17")
         self.images = Guests(bookworm)
-        self.folder = fresh_dir(WORK / "run" / name)
+        self.folder = run_folder(name)
         self.stock_program = self.tree.roots.need(dom0.STOCK)
         self.stock_name = "stock " + self.stock_program.name
         self.dm_name = dom0.version_of(args.dm)

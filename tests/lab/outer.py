@@ -11,7 +11,7 @@ import time
 
 from agent import Agent
 from stream import Stream
-from work import PATIENCE, WORK, LabError, say
+from work import PATIENCE, WORK, LabError, say, sh
 
 VNC_PORTS = 4
 STATE = WORK / "up.json"
@@ -59,7 +59,7 @@ class Outer:
             "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", "2", "-m", "4096",
             "-nodefaults", "-display", "none", "-monitor", "none", "-no-reboot",
             "-kernel", str(folder / "xen.bin"),
-            "-append", "console=com1 com1=115200,8n1 loglvl=warning dom0_mem=1200M dom0_max_vcpus=2",
+            "-append", "console=com1 com1=115200,8n1 loglvl=warning dom0_mem=1200M dom0_max_vcpus=2 guest_loglvl=warning",
             "-initrd", f"{tree.kernel} console=hvc0 panic=-1 quiet,{folder / 'initramfs'}",
             "-drive", f"file={folder / 'system.img'},format=raw,if=none,id=system,cache=unsafe",
             "-device", "virtio-blk-pci,drive=system",
@@ -97,7 +97,7 @@ class Outer:
             raise LabError(f"the outer machine ended; see console.log and qemu.log in {self.folder}")
 
     def off(self):
-        """Power off; what dom0 wrote is on its disk image."""
+        """Power off; dom0's /var/log/xen comes to the host."""
         if self.process.poll() is None:
             try:
                 self.agent.run("sync", 30)
@@ -109,6 +109,7 @@ class Outer:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+            sh("debugfs", "-R", f"rdump /var/log/xen {self.folder}", self.folder / "system.img")
 
 
 def leave_running(outer):
