@@ -9,7 +9,7 @@
 
 #define REG_PAM0     0x59
 #define REG_SMRAM    0x72
-#define CONFADD      0xCF8      /* 3.1.1 */
+#define CONFADD      0xCF8      /* CONFADD */
 #define CONFADD_BITS 0x80FFFFFC /* the rest is reserved and reads as zero */
 
 struct i440fx {
@@ -111,10 +111,10 @@ struct i440fx *i440fx_realize(struct pci_bus *pci, struct bus *bus, struct devic
         free(d);
         return NULL;
     }
-    for (unsigned reg = REG_PAM0; reg < REG_PAM0 + 7; reg++) /* 3.2.18 */
+    for (unsigned reg = REG_PAM0; reg < REG_PAM0 + 7; reg++) /* PAM[0:6] */
         d->pci.writable[reg] = 0x77;
     d->pci.writable[REG_PAM0] = 0x70;
-    d->pci.config[REG_SMRAM] = 0x02; /* 3.2.21: the SMRAM base segment, hardwired to A0000 */
+    d->pci.config[REG_SMRAM] = 0x02; /* C_BASE_SEG, hardwired to A0000 */
     d->pci.writable[REG_SMRAM] = 0x78;
     pci_device_realized(&d->pci);
     device_add(devices, &d->pci.device, &class, "0");

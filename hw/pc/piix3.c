@@ -11,7 +11,7 @@
 
 #define REG_PIRQ     0x60 /* PIRQRC[A:D] */
 #define PIRQ_DISABLE 0x80
-#define RC_SYSTEM    0x02 /* reset control register, 2.5.4.2 */
+#define RC_SYSTEM    0x02 /* reset control register (RC) */
 #define RC_CPU       0x04
 
 struct piix3 {
@@ -97,7 +97,7 @@ static const struct device_class class = {
     .destroy = destroy,
 };
 
-/* Registers after the header: default and writable bits (290550, 2.2.8 to 2.2.27). */
+/* Registers after the header: default and writable bits (290550, section 2.2). */
 static const struct {
     uint8_t reg, value, writable;
 } registers[] = {
@@ -143,9 +143,9 @@ struct piix3 *piix3_realize(struct pci_bus *pci, struct hypervisor *hv, struct d
         free(p);
         return NULL;
     }
-    pci_set16(p->pci.config + 0x04, 0x0007);   /* 2.2.3: always decodes and masters */
+    pci_set16(p->pci.config + 0x04, 0x0007);   /* PCICMD: always decodes and masters */
     pci_set16(p->pci.writable + 0x04, 0x0008); /* special cycles only */
-    pci_set16(p->pci.config + 0x06, 0x0200);   /* 2.2.4: medium DEVSEL */
+    pci_set16(p->pci.config + 0x06, 0x0200);   /* PCISTS: medium DEVSEL */
     for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++) {
         p->pci.config[registers[i].reg] = registers[i].value;
         p->pci.writable[registers[i].reg] = registers[i].writable;

@@ -18,7 +18,7 @@
 #define CPU_MAP       0xAF00 /* one bit per vCPU that is online, read by the CPU hot-plug methods */
 #define CPU_MAP_BYTES 32
 
-/* PM1 control, 290562 7.1.3 */
+/* PM1 control: PMCNTRL of 290562 */
 #define SCI_EN     0x0001
 #define SLP_EN     0x2000
 #define SLP_TYP(v) ((v) >> 10 & 7)
@@ -185,7 +185,7 @@ static const struct device_class class = {
 static void config_space(struct piix4_pm *pm)
 {
     uint8_t *c = pm->pci.config, *w = pm->pci.writable;
-    pci_set16(c + 0x06, 0x0280); /* 290562 7.1.4: fast back-to-back, medium DEVSEL */
+    pci_set16(c + 0x06, 0x0280); /* PCISTS: fast back-to-back, medium DEVSEL */
     pci_set32(c + REG_PMBA, 0x00000001);
     pci_set32(w + REG_PMBA, 0x0000FFC0);
     for (unsigned reg = 0x44; reg < 0x80;
