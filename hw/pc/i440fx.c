@@ -9,7 +9,7 @@
 
 #define REG_PAM0     0x59
 #define REG_SMRAM    0x72
-#define CONFADD      0xCF8      /* CONFADD */
+#define CONFADD      0xCF8
 #define CONFADD_BITS 0x80FFFFFC /* the rest is reserved and reads as zero */
 
 struct i440fx {

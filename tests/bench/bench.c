@@ -3,7 +3,9 @@
  * bench: the production binary and the stock device model side by side on the stand-in for Xen: one
  * table. Each pair of runs is made in alternating order; a figure is the median over the pairs.
  *   bench [--pairs N] [--busy] [--quick]
- * --busy keeps every CPU busy meanwhile.
+ * --busy keeps every CPU busy meanwhile. What is timed is timed twice: with the vCPU and the device
+ * model each on a CPU of its own, as on a host with CPUs to spare, where each wakes the other out
+ * of an idle CPU; and on one CPU, where each must leave it to the other.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -38,7 +40,8 @@ enum row {
     FILES,
     WAKEUPS,
     IDLE_CPU,
-    PORT_READ,
+    TIMED_FIRST,
+    PORT_READ = TIMED_FIRST,
     PORT_WRITE,
     MEM_READ,
     MEM_WRITE,
@@ -52,13 +55,14 @@ enum row {
     DMA_128K,
     DMA_W4K,
     DMA_W128K,
-    ROWS
+    TIMED_END,
+    ROWS = TIMED_END + TIMED_END - TIMED_FIRST /* again, on one CPU */
 };
 
 static const struct {
     const char *name, *unit;
     double aim; /* ours/stock at most; 0: none */
-} row[ROWS] = {
+} row[TIMED_END] = {
     [START] = {"exec to running", "ms", 0.10},
     [RSS_ANON] = {"RssAnon, main process", "KiB", 0.15},
     [VM_RSS] = {"VmRSS, main process, without guest memory", "KiB", 0.35},
@@ -287,6 +291,36 @@ static bool disk(struct xenstub *x, double *out)
     return ok;
 }
 
+/* Which CPUs they may use. */
+static void place(pid_t dm, int vcpu_cpu, int dm_cpu)
+{
+    char path[64];
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(vcpu_cpu, &set);
+    sched_setaffinity(0, sizeof(set), &set);
+    CPU_ZERO(&set);
+    CPU_SET(dm_cpu, &set);
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)dm);
+    DIR *d = opendir(path);
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (isdigit((unsigned char)e->d_name[0]))
+            sched_setaffinity(atoi(e->d_name), sizeof(set), &set);
+    if (d)
+        closedir(d);
+}
+
+static bool timings(struct xenstub *x, enum dm_kind kind, double *out)
+{
+    accesses(x, out);
+    if (kind != DM_NULL)
+        return disk(x, out);
+    out[INSW] = out[PIO] = out[MOVS] = NAN;
+    for (unsigned r = DMA_4K; r <= DMA_W128K; r++)
+        out[r] = NAN;
+    return true;
+}
+
 /* One run of one device model. */
 static bool measure(enum dm_kind kind, double *out, unsigned idle_s)
 {
@@ -312,14 +346,16 @@ static bool measure(enum dm_kind kind, double *out, unsigned idle_s)
         out[FILES] = u.files;
         out[WAKEUPS] = (u.switches - before.switches) / idle_s;
         out[IDLE_CPU] = (u.cpu_us - before.cpu_us) / idle_s;
-        accesses(x, out);
-        if (kind == DM_NULL) {
-            out[INSW] = out[PIO] = out[MOVS] = NAN;
-            for (unsigned r = DMA_4K; r <= DMA_W128K; r++)
-                out[r] = NAN;
-        } else {
-            ok = disk(x, out);
-        }
+        double together[TIMED_END];
+        cpu_set_t all;
+        sched_getaffinity(0, sizeof(all), &all);
+        place(xenstub_pid(x), 0, sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 1 : 0);
+        ok = timings(x, kind, out);
+        place(xenstub_pid(x), 0, 0);
+        ok = ok && timings(x, kind, together);
+        sched_setaffinity(0, sizeof(all), &all);
+        memcpy(out + TIMED_END, together + TIMED_FIRST,
+               (TIMED_END - TIMED_FIRST) * sizeof(*together));
         xenstub_end(x, kind == DM_NULL ? SIGKILL : SIGHUP, 5000);
     }
     xenstub_free(x);
@@ -348,11 +384,12 @@ static void name_machine(unsigned pairs, bool busy)
            load);
 }
 
-static void print_row(enum row r, unsigned pairs)
+static void print_row(unsigned r, unsigned pairs)
 {
+    unsigned about = r < TIMED_END ? r : r - TIMED_END + TIMED_FIRST;
     double ours = median(value[DM_OURS][r], pairs), stock = median(value[DM_STOCK][r], pairs),
            null = median(value[DM_NULL][r], pairs), low = INFINITY, high = 0;
-    printf("%-44s %9.1f %9.1f", row[r].name, ours, stock);
+    printf("%-44s %9.1f %9.1f", row[about].name, ours, stock);
     if (isnan(null) || r < PORT_READ)
         printf("         -");
     else
@@ -370,9 +407,10 @@ static void print_row(enum row r, unsigned pairs)
         printf("  %6.3f-%-6.3f", low, high);
     else
         printf("  %13s", "");
-    if (row[r].aim > 0)
-        printf(" %6.2f %s", row[r].aim, stock > 0 && ours / stock <= row[r].aim ? "" : "MISSED");
-    printf("  %s\n", row[r].unit);
+    if (row[about].aim > 0)
+        printf(" %6.2f %s", row[about].aim,
+               stock > 0 && ours / stock <= row[about].aim ? "" : "MISSED");
+    printf("  %s\n", row[about].unit);
 }
 
 static pid_t hog[64];
@@ -439,7 +477,12 @@ int main(int argc, char **argv)
     }
     printf("%-44s %9s %9s %9s  %6s  %13s %6s\n", "", "ours", "stock", "null", "ratio",
            "ratio, spread", "aim");
-    for (unsigned r = 0; r < ROWS; r++)
-        print_row((enum row)r, pairs);
+    for (unsigned r = 0; r < ROWS; r++) {
+        if (r == TIMED_FIRST)
+            puts("-- vCPU and device model on a CPU each");
+        if (r == TIMED_END)
+            puts("-- both on one CPU");
+        print_row(r, pairs);
+    }
     return 0;
 }

@@ -34,19 +34,43 @@ struct machine {
     struct dm dm;
 };
 
-static int setup(void **state)
+/* `more`: further arguments, up to a NULL. */
+static int start(void **state, const char *const *more)
 {
     struct machine *m = calloc(1, sizeof(*m));
     struct xenstub_config config = {.domid = 7, .vcpus = 2, .ram_bytes = RAM_MB << 20};
     m->x = xenstub_new(&config);
     *state = m;
-    if (m->x && dm_init(&m->dm, DM_OURS, m->x, RAM_MB) && dm_make_image(&m->dm, IMAGE_BYTES) &&
-        dm_start(&m->dm, m->x, START_MS)) {
+    bool ok = m->x && dm_init(&m->dm, DM_OURS, m->x, RAM_MB);
+    size_t n = 0;
+    while (ok && m->dm.argv[n])
+        n++;
+    while (ok && *more)
+        m->dm.argv[n++] = *more++;
+    if (ok && dm_make_image(&m->dm, IMAGE_BYTES) && dm_start(&m->dm, m->x, START_MS)) {
         pc_setup(m->x, VGA);
         return 0;
     }
     xenstub_free(m->x);
     return -1;
+}
+
+static int setup(void **state)
+{
+    static const char *const none[] = {NULL};
+    return start(state, none);
+}
+
+static int setup_restricted(void **state)
+{
+    static const char *const more[] = {"-xen-domid-restrict", NULL};
+    return start(state, more);
+}
+
+static int setup_unconfined(void **state)
+{
+    static const char *const more[] = {"-sandbox", "off", NULL};
+    return start(state, more);
 }
 
 static int teardown(void **state)
@@ -346,6 +370,16 @@ static void pm1_control_powers_off(void **state)
     assert_false(xenstub_gone(m->x));
 }
 
+/* With what is left of its rights, whichever they are. */
+static void all_kinds_of_access_work(void **state)
+{
+    functions_are_those_of_the_pc(state);
+    sectors_are_read_by_rep_insw(state);
+    dma_reads_and_writes(state);
+    video_memory_moves_with_its_bar(state);
+    pm1_control_powers_off(state);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -367,6 +401,8 @@ int main(void)
         TEST(the_serial_line_is_a_pty),
         TEST(the_time_offset_is_kept),
         TEST(pm1_control_powers_off),
+        cmocka_unit_test_setup_teardown(all_kinds_of_access_work, setup_restricted, teardown),
+        cmocka_unit_test_setup_teardown(all_kinds_of_access_work, setup_unconfined, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

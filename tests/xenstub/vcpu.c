@@ -28,6 +28,7 @@
 #define FOUR_GIB    UINT64_C(0x100000000)
 #define HANG_S      20             /* a request that takes longer ends the device model */
 #define EXTRA_PAGES (32768u + 64u) /* 128 MiB beside RAM: video memory, ROMs, shared pages */
+#define READY_BYTES (24u << 20)
 #define STATE_BYTE  30
 
 struct xenstub {
@@ -103,7 +104,9 @@ struct xenstub *xenstub_new(const struct xenstub_config *config)
     }
     x->shm = mmap(NULL, STUB_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED, STUB_FD, 0);
     x->pages_bytes = bytes - STUB_PAGES;
+    /* Pages that a device model asks for are Xen's already: their zeroing is not its time. */
     x->pages = mmap(NULL, x->pages_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, STUB_FD, STUB_PAGES);
+    madvise(x->pages + ram, READY_BYTES, MADV_POPULATE_WRITE);
     struct stub_shm *s = x->shm;
     s->magic = STUB_MAGIC;
     s->domid = config->domid ? config->domid : 1;
