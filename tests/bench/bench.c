@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -421,6 +422,7 @@ static void make_busy(void)
     for (long i = 0; i < cpus && i < 64; i++) {
         hog[i] = fork();
         if (!hog[i]) {
+            prctl(PR_SET_PDEATHSIG, SIGKILL);
             cpu_set_t set;
             CPU_ZERO(&set);
             CPU_SET((int)i, &set);
