@@ -194,6 +194,14 @@ static bool target_reset(void *opaque, struct err *err)
     return true;
 }
 
+static bool target_set_dirty_log(void *opaque, bool enable, struct err *err)
+{
+    struct domain *d = opaque;
+    (void)err;
+    hv_log_dirty(d->hv, enable);
+    return true;
+}
+
 static bool target_chardev(void *opaque, size_t index, struct qmp_chardev_info *info)
 {
     struct domain *d = opaque;
@@ -461,6 +469,7 @@ static bool open_monitors(struct domain *d, struct err *err)
         .cont = target_cont,
         .quit = target_quit,
         .reset = target_reset,
+        .set_dirty_log = target_set_dirty_log,
         .chardev = target_chardev,
         .vnc = target_vnc,
         .set_vnc_password = target_set_vnc_password,
@@ -546,7 +555,11 @@ bool domain_start(struct domain *d, struct err *err)
         .gid = c->gid,
         .seccomp = c->seccomp,
     };
-    /* The last that we say in xenstore: libxl asks over QMP too, and not before we answer. */
+    /* First the ioreq server is enabled, so that no access is lost whoever lets the vCPUs go at
+     * "running"; requests wait for the loop. What we say in xenstore is the last: libxl asks over
+     * QMP too, and not before we answer. */
+    if (!c->start_paused && !start(d, err))
+        return false;
     if (!companion_ready(d->companion, err) || !publish(d, err))
         return false;
     xenstore_close(d->xenstore);
@@ -555,7 +568,7 @@ bool domain_start(struct domain *d, struct err *err)
         return false;
     if (c->chroot_dir || c->run_as || c->seccomp)
         qmp_forget_paths(d->qmp);
-    return c->start_paused || start(d, err);
+    return true;
 }
 
 void domain_close(struct domain *d)
