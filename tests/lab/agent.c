@@ -35,9 +35,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PORT 7000
+#define PORT        7000
 #define REAPED_FILE "/run/reaped"
-#define MAX_FRAME (1 << 20)
+#define MAX_FRAME   (1 << 20)
 
 static int write_all(int fd, const void *buf, size_t len)
 {
@@ -75,9 +75,9 @@ static int read_all(int fd, void *buf, size_t len)
 
 static int send_frame(int fd, char type, const void *data, size_t len)
 {
-    unsigned char head[5] = { (unsigned char)type, (unsigned char)(len >> 24),
-                              (unsigned char)(len >> 16),
-                              (unsigned char)(len >> 8), (unsigned char)len };
+    unsigned char head[5] = {(unsigned char)type, (unsigned char)(len >> 24),
+                             (unsigned char)(len >> 16), (unsigned char)(len >> 8),
+                             (unsigned char)len};
 
     return write_all(fd, head, 5) || write_all(fd, data, len) ? -1 : 0;
 }
@@ -91,8 +91,7 @@ static int recv_frame(int fd, char *type, char **data, size_t *len)
     if (read_all(fd, head, 5))
         return -1;
     *type = (char)head[0];
-    *len = ((size_t)head[1] << 24) | ((size_t)head[2] << 16) |
-           ((size_t)head[3] << 8) | head[4];
+    *len = ((size_t)head[1] << 24) | ((size_t)head[2] << 16) | ((size_t)head[3] << 8) | head[4];
     if (*len > MAX_FRAME || read_all(fd, buf, *len))
         return -1;
     buf[*len] = 0;
@@ -113,14 +112,13 @@ static void exec_shell(const char *command)
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
-    execl("/bin/sh", "sh", *command ? "-c" : "-i", *command ? command : NULL,
-          (char *)NULL);
+    execl("/bin/sh", "sh", *command ? "-c" : "-i", *command ? command : NULL, (char *)NULL);
     _exit(127);
 }
 
 static int start_on_terminal(struct job *job, const char *command)
 {
-    struct winsize size = { .ws_row = 24, .ws_col = 80 };
+    struct winsize size = {.ws_row = 24, .ws_col = 80};
 
     job->pid = forkpty(&job->out, NULL, NULL, &size);
     if (job->pid < 0)
@@ -202,15 +200,14 @@ static void serve(int sock)
 
     signal(SIGPIPE, SIG_IGN);
     if (write_all(sock, "LAB1\n", 5) || recv_frame(sock, &type, &data, &len) ||
-        (type == 't' ? start_on_terminal(&job, data)
-                     : start_on_pipes(&job, data)))
+        (type == 't' ? start_on_terminal(&job, data) : start_on_pipes(&job, data)))
         _exit(1);
     fd = (int)syscall(SYS_pidfd_open, job.pid, 0);
     for (;;) {
-        struct pollfd p[4] = { { .fd = sock, .events = POLLIN },
-                               { .fd = job.out, .events = POLLIN },
-                               { .fd = job.err, .events = POLLIN },
-                               { .fd = fd, .events = POLLIN } };
+        struct pollfd p[4] = {{.fd = sock, .events = POLLIN},
+                              {.fd = job.out, .events = POLLIN},
+                              {.fd = job.err, .events = POLLIN},
+                              {.fd = fd, .events = POLLIN}};
 
         if (poll(p, 4, -1) < 0)
             continue;
@@ -253,12 +250,11 @@ static void note_ended(const siginfo_t *info)
     }
     if (wait4(info->si_pid, &status, 0, &use) != info->si_pid)
         return;
-    n = snprintf(line, sizeof(line), "%d %s %s %d %lld %lld %ld\n",
-                 info->si_pid, comm, WIFEXITED(status) ? "exit" : "signal",
+    n = snprintf(line, sizeof(line), "%d %s %s %d %lld %lld %ld\n", info->si_pid, comm,
+                 WIFEXITED(status) ? "exit" : "signal",
                  WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
                  use.ru_utime.tv_sec * 1000LL + use.ru_utime.tv_usec / 1000,
-                 use.ru_stime.tv_sec * 1000LL + use.ru_stime.tv_usec / 1000,
-                 use.ru_maxrss);
+                 use.ru_stime.tv_sec * 1000LL + use.ru_stime.tv_usec / 1000, use.ru_maxrss);
     fd = open(REAPED_FILE, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (fd >= 0) {
         if (write_all(fd, line, (size_t)n))
@@ -269,7 +265,7 @@ static void note_ended(const siginfo_t *info)
 
 static int listen_on(uint16_t port)
 {
-    struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(port) };
+    struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons(port)};
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) ||
@@ -295,8 +291,7 @@ int main(void)
     puts("LAB dom0 ready");
     fflush(stdout);
     for (;;) {
-        struct pollfd p[2] = { { .fd = listener, .events = POLLIN },
-                               { .fd = sig, .events = POLLIN } };
+        struct pollfd p[2] = {{.fd = listener, .events = POLLIN}, {.fd = sig, .events = POLLIN}};
         struct signalfd_siginfo drop;
         siginfo_t info;
 
@@ -307,8 +302,7 @@ int main(void)
                 ;
             for (;;) {
                 info.si_pid = 0;
-                if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) ||
-                    info.si_pid == 0)
+                if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid == 0)
                     break;
                 note_ended(&info);
             }

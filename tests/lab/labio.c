@@ -13,7 +13,8 @@
  *   labio pci                                  all configuration spaces
  *   labio button                               waits for the ACPI power button
  *   labio tty TTY                              the guest's serial port, both ways
- *   labio unprivileged COMMAND...              runs a command that file permissions bind, though root
+ *   labio unprivileged COMMAND...              runs a command that file permissions bind, though
+ * root
  *
  * SIZES is a list "512,4096,...": blocks of these sizes are used in turn.
  */
@@ -34,7 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECTOR 512
+#define SECTOR    512
 #define MAX_BLOCK (4u << 20)
 #define MAX_SIZES 32
 
@@ -148,8 +149,8 @@ static int pattern_io(char **argv, int writing)
     }
     if (writing && fsync(fd))
         die("flush");
-    printf("%s %llu bytes, %ld ms\n", writing ? "WROTE" : "SAME",
-           (unsigned long long)(end - start), milliseconds() - begin);
+    printf("%s %llu bytes, %ld ms\n", writing ? "WROTE" : "SAME", (unsigned long long)(end - start),
+           milliseconds() - begin);
     return 0;
 }
 
@@ -167,8 +168,8 @@ static int time_sequential(char **argv)
     memset(buf, 0xa5, size);
     begin = milliseconds();
     for (; at < end; at += size)
-        if ((writing ? pwrite(fd, buf, size, (off_t)at)
-                     : pread(fd, buf, size, (off_t)at)) != (ssize_t)size)
+        if ((writing ? pwrite(fd, buf, size, (off_t)at) : pread(fd, buf, size, (off_t)at)) !=
+            (ssize_t)size)
             die(argv[1]);
     printf("TIME %s %ld ms\n", argv[1], milliseconds() - begin);
     return 0;
@@ -234,8 +235,8 @@ static int wait_button(void)
             struct input_event event;
 
             if ((fds[i].revents & POLLIN) &&
-                read(fds[i].fd, &event, sizeof(event)) == sizeof(event) &&
-                event.type == EV_KEY && event.code == KEY_POWER && event.value) {
+                read(fds[i].fd, &event, sizeof(event)) == sizeof(event) && event.type == EV_KEY &&
+                event.code == KEY_POWER && event.value) {
                 puts("LAB power button");
                 return 0;
             }
@@ -269,7 +270,7 @@ static int serve_tty(const char *path)
         die(path);
     cfmakeraw(&mode);
     tcsetattr(fd, TCSANOW, &mode);
-    struct pollfd p[2] = { { .fd = fd, .events = POLLIN }, { .fd = 0, .events = POLLIN } };
+    struct pollfd p[2] = {{.fd = fd, .events = POLLIN}, {.fd = 0, .events = POLLIN}};
 
     while (poll(p, 2, -1) >= 0) {
         if (p[0].revents && pass(fd, 1))

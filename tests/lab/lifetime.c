@@ -53,7 +53,8 @@ int main(int argc, char **argv)
         ;
     f = fopen("/run/lifetime", "a");
     if (f) {
-        fprintf(f, "%ld %s %d %ld %s\n", milliseconds() - start, WIFEXITED(status) ? "exit" : "signal",
+        fprintf(f, "%ld %s %d %ld %s\n", milliseconds() - start,
+                WIFEXITED(status) ? "exit" : "signal",
                 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
                 (use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000L +
                     (use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1000,

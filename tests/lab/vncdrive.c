@@ -80,8 +80,10 @@ static int catch_up(rfbClient *client)
 
 static int save_png(rfbClient *client, const char *name)
 {
-    png_image image = { .version = PNG_IMAGE_VERSION, .width = (png_uint_32)client->width,
-                        .height = (png_uint_32)client->height, .format = PNG_FORMAT_BGRA };
+    png_image image = {.version = PNG_IMAGE_VERSION,
+                       .width = (png_uint_32)client->width,
+                       .height = (png_uint_32)client->height,
+                       .format = PNG_FORMAT_BGRA};
     size_t pixels = (size_t)client->width * (size_t)client->height;
 
     for (size_t i = 0; i < pixels; i++)
@@ -117,8 +119,8 @@ static int type_text(rfbClient *client, const char *text)
 {
     for (; *text; text++) {
         uint32_t key = (unsigned char)*text;
-        int shift = strchr("~!@#$%^&*()_+{}|:\"<>?", (int)key) != NULL ||
-                    (key >= 'A' && key <= 'Z');
+        int shift =
+            strchr("~!@#$%^&*()_+{}|:\"<>?", (int)key) != NULL || (key >= 'A' && key <= 'Z');
 
         if (key == '\\' && text[1] == 'n') {
             key = XK_Return;
@@ -199,13 +201,15 @@ static int offer(rfbClient *client, const char *encoding)
     static const struct {
         const char *name;
         uint32_t number;
-    } known[] = { { "raw", rfbEncodingRaw }, { "hextile", rfbEncodingHextile },
-                  { "zlib", rfbEncodingZlib }, { "tight", rfbEncodingTight },
-                  { "zrle", rfbEncodingZRLE } };
+    } known[] = {{"raw", rfbEncodingRaw},
+                 {"hextile", rfbEncodingHextile},
+                 {"zlib", rfbEncodingZlib},
+                 {"tight", rfbEncodingTight},
+                 {"zrle", rfbEncodingZRLE}};
     struct {
         rfbSetEncodingsMsg head;
         uint32_t list[2];
-    } message = { .head = { .type = rfbSetEncodings, .nEncodings = htons(2) } };
+    } message = {.head = {.type = rfbSetEncodings, .nEncodings = htons(2)}};
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (!strcmp(known[i].name, encoding)) {
