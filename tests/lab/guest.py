@@ -23,7 +23,7 @@ def cdrom(path, vdev="hdc"):
 def config(name, disks, boot, dm="test", display=0, **options):
     """The text of an xl configuration file; options override the common ones."""
     values = {
-        "name": name, "type": "hvm", "memory": 192, "vcpus": 1, "serial": "pty", "vga": "stdvga", "videoram": 16,
+        "name": name, "type": "hvm", "memory": 192, "vcpus": 1, "cpus": "1", "serial": "pty", "vga": "stdvga", "videoram": 16,
         "vnc": 1, "vnclisten": "0.0.0.0", "vncdisplay": display, "vncunused": 0, "boot": boot, "disk": disks,
         "device_model_version": "qemu-xen", "device_model_override": DM[dm],
         "on_poweroff": "destroy", "on_reboot": "restart", "on_crash": "destroy"}
