@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Point 6: side by side with the stock device model, in one run on one machine."""
 
+import os
 import platform
 import re
 
@@ -77,7 +78,7 @@ def figure(value, unit):
 
 
 def table(lab, figures):
-    lines = [f"| what | {lab.stock_name} | {lab.dm_name} | ratio |", "| --- | --- | --- | --- |"]
+    lines = [f"| what | {lab.stock_name} | {os.path.basename(lab.dm_name)} | ratio |", "| --- | --- | --- | --- |"]
     for key, what, unit in ROWS:
         stock, test = figures["stock"][key], figures["test"][key]
         ratio = f"{test / stock:.2f}" if stock else "-"
@@ -91,7 +92,7 @@ def write(lab, lines):
             "Absolute times are those of an emulated machine; the ratios count.", ""]
     path = lab.folder.parents[1] / "table.md"
     path.write_text("\n".join(head + lines) + "\n")
-    say(f"side by side with the stock device model (also in {path}):")
+    say(f"side by side with the stock device model (also in {os.path.relpath(path)}):")
     for line in lines:
         cells = [c.strip().replace("`", "") for c in line.strip("|").split("|")]
         if set(cells[0]) != {"-"}:
