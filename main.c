@@ -95,7 +95,10 @@ int main(int argc, char **argv)
 {
     struct config config;
     int code = 0;
-    log_init(-1);
+    /* libxl says in the environment too which domain it is, so that a bad argument line has its
+     * prefix as well. */
+    const char *domid = getenv("XEN_DOMAIN_ID");
+    log_init(domid && *domid >= '0' && *domid <= '9' ? (int)strtol(domid, NULL, 10) : -1);
     bool ok = config_from_libxl(&config, argc, argv, &err);
     if (ok) {
         switch (config.action) {
