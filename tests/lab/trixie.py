@@ -19,7 +19,7 @@ def mirror():
         uri, _, rest = line.partition(" ")
         if rest.startswith("Debian ") and not re.search("security|updates|backports", uri + rest):
             return uri
-    return "http://deb.debian.org/debian"
+    raise LabError("apt names no Debian repository (apt-get indextargets): add one to its sources, then apt-get update")
 
 
 def tree():
