@@ -26,6 +26,10 @@ struct block_driver {
     void (*unlock)(struct block *block);
 
     void (*close)(struct block *block); /* frees block->image; nothing is under way */
+
+    /* Only what formats may be put on (raw_open_container): the bytes it has now; *fixed: it cannot
+     * grow (a device), and what has not been written may be anything. */
+    uint64_t (*length)(struct block *block, bool *fixed);
 };
 
 struct block {
@@ -60,7 +64,12 @@ void block_finish(struct block_request *request, int error);
 /* Ends it at the loop's next deferred calls. */
 void block_finish_later(struct block_request *request, int error);
 
-/* The driver of plain files and block devices; other formats use one below them. */
+/* The driver of plain files and block devices. */
 struct block *raw_open(struct loop *loop, const struct block_config *config, struct err *err);
+
+/* The same for a format to stand on: any length will do, reads beyond the end give zeroes, writes
+ * there make the file longer. */
+struct block *raw_open_container(struct loop *loop, const struct block_config *config,
+                                 struct err *err);
 
 #endif

@@ -203,7 +203,7 @@ static bool set_direct(struct image_file *file, const struct block_config *confi
 }
 
 static bool find_size(struct image_file *file, const struct block_config *config,
-                      const struct stat *st, struct err *err)
+                      const struct stat *st, bool container, struct err *err)
 {
     uint64_t bytes = (uint64_t)st->st_size;
 
@@ -212,12 +212,17 @@ static bool find_size(struct image_file *file, const struct block_config *config
     if (!bytes)
         return refuse(config, err,
                       file->device ? "the device is empty: no medium, or no size"
+                      : container  ? "the file is empty; check the path of this disk"
                                    : "the file is empty; give it the size of the disk, for "
                                      "example with truncate -s");
     if (bytes < SECTOR)
         return refuse(config, err, "is smaller than one sector of 512 bytes; check the image");
     if (bytes > INT64_MAX)
         return refuse(config, err, "is too large");
+    if (container) {
+        file->bytes = bytes;
+        return true;
+    }
     file->bytes = bytes / SECTOR * SECTOR;
     if (bytes % SECTOR)
         log_info("disk %s: %s: size is not a multiple of 512; the guest does not see the last %u "
@@ -244,7 +249,8 @@ static void warn_of_file_limit(const struct image_file *file, const struct block
                  config->id, config->file, (unsigned long long)limit.rlim_cur);
 }
 
-bool image_file_open(struct image_file *file, const struct block_config *config, struct err *err)
+bool image_file_open(struct image_file *file, const struct block_config *config, bool container,
+                     struct err *err)
 {
     struct stat st;
 
@@ -265,7 +271,7 @@ bool image_file_open(struct image_file *file, const struct block_config *config,
         refuse_errno(config, err, EROFS);
         goto fail;
     }
-    if (!set_direct(file, config, err) || !find_size(file, config, &st, err))
+    if (!set_direct(file, config, err) || !find_size(file, config, &st, container, err))
         goto fail;
     warn_of_file_limit(file, config);
     return true;

@@ -14,7 +14,7 @@ struct image_file {
     int fd;
     bool device;    /* a block device, else a regular file */
     bool sparse;    /* a regular file that had holes when it was opened */
-    uint64_t bytes; /* whole 512-byte sectors */
+    uint64_t bytes; /* whole 512-byte sectors; of a container exactly */
     uint32_t align; /* offsets and lengths of transfers: 1, or with O_DIRECT the sector size of what
                        is below. Memory is aligned to this too */
 };
@@ -25,8 +25,10 @@ bool cache_is_sync(enum block_cache cache);
 const char *cache_name(enum block_cache cache);
 
 /* Opens and checks config->file (or takes over config->fd, also when it fails). The line in *err
- * names disk, file, reason and remedy. */
-bool image_file_open(struct image_file *file, const struct block_config *config, struct err *err);
+ * names disk, file, reason and remedy. container: the file holds an image format, so its length is
+ * that format's business and need not be a multiple of anything. */
+bool image_file_open(struct image_file *file, const struct block_config *config, bool container,
+                     struct err *err);
 void image_file_close(struct image_file *file);
 
 #endif

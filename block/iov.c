@@ -35,20 +35,31 @@ int iov_slice(const struct iov_cursor *cursor, size_t bytes, struct iovec *slice
     return n;
 }
 
-/* Moves on by `bytes`, copying what is passed into `to`, or over it from `from`, or neither. */
-static void pass(struct iov_cursor *cursor, char *to, const char *from, size_t bytes)
+enum pass { PASS_OVER, PASS_OUT, PASS_IN, PASS_ZERO };
+
+/* Moves on by `bytes`; copies what is passed to `buf` (OUT), or over it from there (IN), or zeroes
+ * it. */
+static void pass(struct iov_cursor *cursor, enum pass way, char *buf, size_t bytes)
 {
     while (bytes && cursor->left) {
         char *here = (char *)cursor->iov->iov_base + cursor->offset;
         size_t len = cursor->iov->iov_len - cursor->offset;
         if (len > bytes)
             len = bytes;
-        if (to) {
-            memcpy(to, here, len);
-            to += len;
-        } else if (from) {
-            memcpy(here, from, len);
-            from += len;
+        switch (way) {
+        case PASS_OVER:
+            break;
+        case PASS_OUT:
+            memcpy(buf, here, len);
+            buf += len;
+            break;
+        case PASS_IN:
+            memcpy(here, buf, len);
+            buf += len;
+            break;
+        case PASS_ZERO:
+            memset(here, 0, len);
+            break;
         }
         bytes -= len;
         cursor->offset += len;
@@ -62,15 +73,20 @@ static void pass(struct iov_cursor *cursor, char *to, const char *from, size_t b
 
 void iov_advance(struct iov_cursor *cursor, size_t bytes)
 {
-    pass(cursor, NULL, NULL, bytes);
+    pass(cursor, PASS_OVER, NULL, bytes);
 }
 
 void iov_read(struct iov_cursor *cursor, void *buf, size_t bytes)
 {
-    pass(cursor, buf, NULL, bytes);
+    pass(cursor, PASS_OUT, buf, bytes);
 }
 
 void iov_write(struct iov_cursor *cursor, const void *buf, size_t bytes)
 {
-    pass(cursor, NULL, buf, bytes);
+    pass(cursor, PASS_IN, (char *)(uintptr_t)buf, bytes);
+}
+
+void iov_zero(struct iov_cursor *cursor, size_t bytes)
+{
+    pass(cursor, PASS_ZERO, NULL, bytes);
 }

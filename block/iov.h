@@ -30,4 +30,7 @@ void iov_advance(struct iov_cursor *cursor, size_t bytes);
 void iov_read(struct iov_cursor *cursor, void *buf, size_t bytes);
 void iov_write(struct iov_cursor *cursor, const void *buf, size_t bytes);
 
+/* Zeroes the next `bytes` of the memory; moves the cursor. */
+void iov_zero(struct iov_cursor *cursor, size_t bytes);
+
 #endif

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "block/lock.h"
@@ -273,7 +274,12 @@ static void transfer_done(struct raw_job *job, long result, bool asked_not_to_wa
         got = job->wanted;
     if (r->op == BLOCK_WRITE)
         got -= got % raw->file.align; /* the rest is written again, aligned */
-    if (!got) {                       /* beyond the end: the image has become shorter */
+    if (!got && raw->container && r->op == BLOCK_READ) {
+        iov_zero(&job->at, r->bytes - job->done);
+        end_job(job, 0, true);
+        return;
+    }
+    if (!got) { /* beyond the end: the image has become shorter */
         end_job(job, EIO, true);
         return;
     }
@@ -516,11 +522,23 @@ static void raw_close(struct block *block)
     free_raw(raw);
 }
 
+static uint64_t raw_length(struct block *block, bool *fixed)
+{
+    struct raw *raw = block->image;
+    struct stat st;
+
+    *fixed = raw->file.device;
+    if (!raw->file.device && fstat(raw->file.fd, &st) == 0)
+        return (uint64_t)st.st_size;
+    return raw->file.bytes;
+}
+
 static const struct block_driver raw_driver = {
     .submit = raw_submit,
     .wait = raw_wait,
     .lock = raw_lock,
     .unlock = raw_unlock,
+    .length = raw_length,
     .close = raw_close,
 };
 
@@ -542,7 +560,8 @@ static bool open_kaio(struct raw *raw, const struct block_config *config, struct
                    config->cache == BLOCK_CACHE_NONE ? "writeback" : "writethrough");
 }
 
-struct block *raw_open(struct loop *loop, const struct block_config *config, struct err *err)
+static struct block *open_raw(struct loop *loop, const struct block_config *config, bool container,
+                              struct err *err)
 {
     struct raw *raw = calloc(1, sizeof(*raw));
 
@@ -554,8 +573,9 @@ struct block *raw_open(struct loop *loop, const struct block_config *config, str
     }
     raw->event_fd = -1;
     worker_port_init(&raw->port, -1);
-    if (!image_file_open(&raw->file, config, err))
+    if (!image_file_open(&raw->file, config, container, err))
         goto fail;
+    raw->container = container;
     raw->direct = cache_is_direct(config->cache);
     raw->sync = cache_is_sync(config->cache);
     raw->has = RAW_HAS_NOWAIT_READ | RAW_HAS_NOWAIT_WRITE | RAW_HAS_NOWAIT_DIRECT | RAW_HAS_PUNCH |
@@ -568,7 +588,8 @@ struct block *raw_open(struct loop *loop, const struct block_config *config, str
     raw->port.event_fd = raw->event_fd;
     if (!open_kaio(raw, config, err))
         goto fail;
-    raw->block = block_new(loop, config, &raw_driver, raw, raw->file.bytes, err);
+    raw->block = block_new(loop, config, &raw_driver, raw,
+                           container ? RAW_CONTAINER_BYTES : raw->file.bytes, err);
     if (!raw->block)
         goto fail;
     timer_init(&raw->relief, loop_clock(loop), relieve, raw);
@@ -580,4 +601,15 @@ struct block *raw_open(struct loop *loop, const struct block_config *config, str
 fail:
     free_raw(raw);
     return NULL;
+}
+
+struct block *raw_open(struct loop *loop, const struct block_config *config, struct err *err)
+{
+    return open_raw(loop, config, false, err);
+}
+
+struct block *raw_open_container(struct loop *loop, const struct block_config *config,
+                                 struct err *err)
+{
+    return open_raw(loop, config, true, err);
 }

@@ -14,7 +14,9 @@
 #define RAW_SPARE_MIN    (64u * 1024)
 #define RAW_INLINE_MAX \
     (256u * 1024) /* most that is copied from the page cache on the loop's thread */
-#define RAW_KAIO_MAX  128u
+#define RAW_KAIO_MAX 128u
+#define RAW_CONTAINER_BYTES \
+    (UINT64_C(1) << 62) /* no limit of ours: the file system says EFBIG, a device ENOSPC */
 #define RAW_RELIEF_NS (10 * NS_PER_MS)
 
 /* What a kernel or a file system may not offer: found out by trying once. */
@@ -64,6 +66,7 @@ struct raw {
     struct block *block;
     struct image_file file;
     bool direct, sync;
+    bool container; /* below a format: of any length, grows, and reads as zeroes beyond its end */
     unsigned has;
     bool lock_warned;
 

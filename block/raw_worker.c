@@ -58,6 +58,10 @@ static long buffered(struct raw_job *job)
             continue;
         if (n < 0)
             return -errno;
+        if (n == 0 && raw->container && r->op == BLOCK_READ) {
+            iov_zero(&job->at, r->bytes - job->done);
+            return 0;
+        }
         if (n == 0) /* the image has become shorter */
             return -EIO;
         iov_advance(&job->at, (size_t)n);
