@@ -368,20 +368,29 @@ static bool target_set_vnc_password(void *opaque, const char *password, struct e
 /* ---- Opening and closing -----------------------------------------------------------------------
  */
 
+static struct block_config block_config_of(struct domain *d, size_t index)
+{
+    const struct config_drive *drive = &d->config->drives[index];
+    return (struct block_config){
+        .id = drive->id,
+        .file = drive->file,
+        .fd = drive->fd,
+        .format = drive->format,
+        .cache = drive->cache,
+        .read_only = drive->read_only,
+        .ignore_discard = !drive->discard,
+        .detect_zeroes = drive->detect_zeroes,
+        .limits = drive->limits,
+    };
+}
+
 static bool open_blocks(struct domain *d, struct err *err)
 {
     for (size_t i = 0; i < d->config->drive_count; i++) {
         const struct config_drive *drive = &d->config->drives[i];
         if (drive->empty)
             continue;
-        struct block_config config = {
-            .id = drive->id,
-            .file = drive->file,
-            .fd = drive->fd,
-            .format = drive->format,
-            .cache = drive->cache,
-            .read_only = drive->read_only,
-        };
+        struct block_config config = block_config_of(d, i);
         d->blocks[i] = block_open(d->loop, &config, err);
         if (!d->blocks[i])
             return false;

@@ -11,6 +11,7 @@
 
 #include "block/image_file.h"
 #include "block/iov.h"
+#include "block/throttle.h"
 #include "hw/core/log.h"
 
 #define SECTOR 512u
@@ -58,38 +59,62 @@ static void count(struct block *block, const struct block_request *request)
     }
 }
 
-/* One line for each kind of operation, however often the guest tries again. */
-static void log_failure(struct block *block, const struct block_request *request)
+void block_list_add(struct block_list *list, struct block_request *request)
 {
-    static const char *const names[] = {"read", "write", "flush", "discard", "write of zeroes"};
-
-    if (block->logged & (1u << request->op))
-        return;
-    block->logged |= 1u << request->op;
-    if (request->op == BLOCK_FLUSH)
-        log_error("disk %s: %s: flush failed: %s; the guest is told", block->id, block->file,
-                  strerror(request->error));
+    request->next = NULL;
+    if (list->last)
+        list->last->next = request;
     else
-        log_error("disk %s: %s: %s of %zu bytes at %llu failed: %s; the guest is told", block->id,
-                  block->file, names[request->op], request->bytes,
-                  (unsigned long long)request->offset, strerror(request->error));
+        list->first = request;
+    list->last = request;
 }
 
-/* What a request that the driver has worked on says about the image. */
-static void note_outcome(struct block *block, const struct block_request *request)
+struct block_request *block_list_take(struct block_list *list)
 {
-    if (request->error)
-        log_failure(block, request);
+    struct block_request *request = list->first;
+
+    list->first = request->next;
+    if (!list->first)
+        list->last = NULL;
+    return request;
+}
+
+bool block_list_remove(struct block_list *list, struct block_request *request)
+{
+    struct block_request *before = NULL;
+
+    for (struct block_request **p = &list->first; *p; before = *p, p = &before->next) {
+        if (*p != request)
+            continue;
+        *p = request->next;
+        if (list->last == request)
+            list->last = before;
+        return true;
+    }
+    return false;
+}
+
+/* What a request that the driver has worked on says about the image. False: it is not over yet. */
+static bool note_outcome(struct block_request *request, int error)
+{
+    struct block *block = request->block;
+
+    request->error = error;
+    if (request->detected_zeroes) {
+        request->detected_zeroes = request->may_unmap = false;
+        request->op = BLOCK_WRITE;
+    }
     if (changes_image(request->op)) {
         /* Also a failed one may have changed something. A synchronous one is on the medium. */
-        if (request->error || !cache_is_sync(block->cache) || request->op == BLOCK_DISCARD)
+        if (error || !cache_is_sync(block->cache) || request->op == BLOCK_DISCARD)
             block->written++;
     } else if (request->op == BLOCK_FLUSH) {
-        if (!request->error && request->generation > block->flushed)
+        if (!error && request->generation > block->flushed)
             block->flushed = request->generation;
-        if (request->error && !cache_is_direct(block->cache))
-            block->flush_error = request->error;
+        if (error && !cache_is_direct(block->cache))
+            block->flush_error = error;
     }
+    return !error || block_judge(request);
 }
 
 static void call_done(struct block_request *request)
@@ -103,43 +128,33 @@ static void call_done(struct block_request *request)
 
 void block_finish(struct block_request *request, int error)
 {
-    request->error = error;
-    note_outcome(request->block, request);
-    call_done(request);
+    if (note_outcome(request, error))
+        call_done(request);
 }
 
-static void queue_ready(struct block_request *request)
+void block_queue_ended(struct block_request *request)
 {
     struct block *block = request->block;
 
-    request->next = NULL;
-    if (block->last)
-        block->last->next = request;
-    else
-        block->first = request;
-    block->last = request;
+    block_list_add(&block->ended, request);
     loop_defer(block->loop, &block->ready);
 }
 
 void block_finish_later(struct block_request *request, int error)
 {
-    request->error = error;
-    note_outcome(request->block, request);
-    queue_ready(request);
+    if (note_outcome(request, error))
+        block_queue_ended(request);
 }
 
 static void run_ready(void *opaque)
 {
     struct block *block = opaque;
-    struct block_request *last = block->last;
+    struct block_request *last = block->ended.last;
 
     /* What done() adds waits for the next round. */
-    while (block->first) {
-        struct block_request *request = block->first;
+    while (block->ended.first) {
+        struct block_request *request = block_list_take(&block->ended);
         bool end = request == last;
-        block->first = request->next;
-        if (!block->first)
-            block->last = NULL;
         call_done(request);
         if (end)
             break;
@@ -169,6 +184,8 @@ static int check(const struct block *block, const struct block_request *request)
 /* Is there nothing to do for a request that passed the check? */
 static bool is_void(struct block *block, struct block_request *request)
 {
+    if (request->op == BLOCK_DISCARD && block->ignore_discard)
+        return true;
     if (request->op != BLOCK_FLUSH)
         return request->bytes == 0;
     request->generation = block->written;
@@ -176,19 +193,49 @@ static bool is_void(struct block *block, struct block_request *request)
            block->flushed == block->written;
 }
 
-void block_submit(struct block *block, struct block_request *request)
+/* To the driver. */
+static void start(struct block_request *request)
 {
-    request->block = block;
-    request->started = now();
-    block->in_flight++;
+    struct block *block = request->block;
+
+    if (block->detect_zeroes && request->op == BLOCK_WRITE &&
+        iov_is_zero(request->iov, request->iovcnt)) {
+        request->detected_zeroes = true;
+        request->op = BLOCK_WRITE_ZEROES;
+        request->may_unmap = block->detect_zeroes == BLOCK_DETECT_ZEROES_UNMAP;
+    }
+    block->driver->submit(block, request);
+}
+
+void block_start_checked(struct block_request *request)
+{
+    struct block *block = request->block;
 
     request->error = check(block, request);
     if (!request->error && request->op == BLOCK_FLUSH)
         request->error = block->flush_error;
     if (request->error || is_void(block, request))
-        queue_ready(request);
-    else
-        block->driver->submit(block, request);
+        block_queue_ended(request);
+    else if (!block->throttle || throttle_admit(block->throttle, request))
+        start(request);
+}
+
+void block_submit(struct block *block, struct block_request *request)
+{
+    request->block = block;
+    request->started = now();
+    block->in_flight++;
+    block_start_checked(request);
+}
+
+void block_cancel(struct block *block, struct block_request *request)
+{
+    if (block_list_remove(&block->held, request))
+        block->in_flight++;
+    else if (!block->throttle || !throttle_remove(block->throttle, request))
+        return;
+    request->error = ECANCELED;
+    block_queue_ended(request);
 }
 
 struct block *block_new(struct loop *loop, const struct block_config *config,
@@ -216,6 +263,12 @@ struct block *block_new(struct loop *loop, const struct block_config *config,
     block->bytes = bytes;
     block->cache = config->cache;
     block->read_only = config->read_only;
+    block->ignore_discard = config->ignore_discard;
+    block->detect_zeroes = config->detect_zeroes;
+    block->rerror = config->rerror;
+    block->werror = config->werror;
+    block->failed = config->failed;
+    block->opaque = config->opaque;
     /* Whoever had the image before may have left writes behind: the first FLUSH is real. */
     block->written = 1;
     deferred_init(&block->ready, run_ready, block);
@@ -231,9 +284,9 @@ static void ignore_file_size_signal(void)
         signal(SIGXFSZ, SIG_IGN);
 }
 
-struct block *block_open(struct loop *loop, const struct block_config *config, struct err *err)
+static struct block *open_format(struct loop *loop, const struct block_config *config,
+                                 struct err *err)
 {
-    ignore_file_size_signal();
     switch (config->format) {
     case BLOCK_FORMAT_RAW:
         return raw_open(loop, config, err);
@@ -242,6 +295,27 @@ struct block *block_open(struct loop *loop, const struct block_config *config, s
         close(config->fd);
     err_set(err, "disk %s: %s: this format is not supported", config->id, config->file);
     return NULL;
+}
+
+struct block *block_open(struct loop *loop, const struct block_config *config, struct err *err)
+{
+    struct err why;
+
+    ignore_file_size_signal();
+    struct block *block = open_format(loop, config, err);
+    if (!block || block_set_limits(block, &config->limits, &why))
+        return block;
+    err_set(err, "disk %s: throttling: %s", config->id, why.text);
+    block_close(block);
+    return NULL;
+}
+
+void block_step(struct block *below)
+{
+    if (below->ended.first)
+        run_ready(below);
+    else if (below->in_flight)
+        below->driver->wait(below);
 }
 
 bool block_activate(struct block *block, struct err *err)
@@ -256,14 +330,24 @@ bool block_activate(struct block *block, struct err *err)
     return true;
 }
 
+static void drain(struct block *block, bool keep_failed)
+{
+    do {
+        if (!keep_failed)
+            block_end_held(block);
+        if (block->throttle)
+            throttle_flush(block->throttle);
+        if (block->ended.first)
+            run_ready(block);
+        else if (block->in_flight)
+            block->driver->wait(block);
+    } while (block->in_flight || (!keep_failed && block->held.first));
+}
+
 void block_drain(struct block *block)
 {
-    while (block->in_flight) {
-        if (block->first)
-            run_ready(block);
-        else
-            block->driver->wait(block);
-    }
+    if (block->in_flight || block->held.first)
+        drain(block, block->keep_failed);
 }
 
 static void flushed(struct block_request *request, int error)
@@ -274,13 +358,14 @@ static void flushed(struct block_request *request, int error)
 bool block_inactivate(struct block *block, struct err *err)
 {
     int error = 0;
-    struct block_request flush = {.op = BLOCK_FLUSH, .done = flushed, .opaque = &error};
+    struct block_request flush = {
+        .op = BLOCK_FLUSH, .done = flushed, .opaque = &error, .internal = true};
 
-    block_drain(block);
+    drain(block, true);
     if (!block->active)
         return true;
     block_submit(block, &flush);
-    block_drain(block);
+    drain(block, true);
     if (error)
         return err_set(err, "disk %s: %s: flush failed: %s", block->id, block->file,
                        strerror(error));
@@ -295,15 +380,90 @@ void block_close(struct block *block)
 
     if (!block)
         return;
+    drain(block, false);
     if (!block_inactivate(block, &err)) {
-        log_error("%s", err.text);
+        if (!block->below)
+            log_error("%s", err.text);
         block->driver->unlock(block);
     }
     loop_undefer(block->loop, &block->ready);
     block->driver->close(block);
+    throttle_free(block->throttle);
     free(block->id);
     free(block->file);
     free(block);
+}
+
+bool block_resize(struct block *block, uint64_t bytes, struct err *err)
+{
+    uint64_t old = block->bytes;
+
+    if (block->read_only)
+        return err_set(err, "disk %s: is read-only", block->id);
+    if (!block->active)
+        return err_set(err, "disk %s: the guest is stopped: its images may be in use elsewhere",
+                       block->id);
+    if (!bytes || bytes % SECTOR || bytes > INT64_MAX)
+        return err_set(err, "disk %s: a size is a multiple of 512 bytes, not %llu", block->id,
+                       (unsigned long long)bytes);
+    if (!block->driver->resize)
+        return err_set(err, "disk %s: images of this format cannot be resized while in use",
+                       block->id);
+    drain(block, true);
+    if (!block->driver->resize(block, bytes, err))
+        return false;
+    if (block->bytes == old)
+        return true;
+    log_info("disk %s: %s: now has %llu bytes", block->id, block->file,
+             (unsigned long long)block->bytes);
+    for (struct block_watch *w = block->watches, *next; w; w = next) {
+        next = w->next;
+        w->resized(w->opaque);
+    }
+    return true;
+}
+
+void block_watch(struct block *block, struct block_watch *watch)
+{
+    watch->next = block->watches;
+    block->watches = watch;
+}
+
+void block_unwatch(struct block *block, struct block_watch *watch)
+{
+    for (struct block_watch **p = &block->watches; *p; p = &(*p)->next)
+        if (*p == watch) {
+            *p = watch->next;
+            return;
+        }
+}
+
+bool block_set_limits(struct block *block, const struct block_limits *limits, struct err *err)
+{
+    bool any = false;
+
+    if (!block_limits_check(limits, err))
+        return false;
+    for (unsigned i = 0; i < BLOCK_LIMIT_COUNT; i++)
+        any = any || limits->of[i].avg;
+    if (any && block->throttle) {
+        throttle_set(block->throttle, limits);
+    } else if (any) {
+        block->throttle = throttle_new(loop_clock(block->loop), limits, start);
+        if (!block->throttle)
+            return err_set(err, "out of memory");
+    } else if (block->throttle) {
+        throttle_flush(block->throttle);
+        throttle_free(block->throttle);
+        block->throttle = NULL;
+    }
+    return true;
+}
+
+const struct block_limits *block_limits(const struct block *block)
+{
+    static const struct block_limits none;
+    return block->throttle ? throttle_limits(block->throttle) : &none;
 }
 
 uint64_t block_bytes(const struct block *block)

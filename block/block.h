@@ -15,6 +15,7 @@
 #include "hw/core/err.h"
 
 struct block;
+struct block_request;
 struct loop;
 
 /* As qemu(1) defines cache=: does a write wait for the medium (writethrough, directsync), is the
@@ -31,21 +32,84 @@ enum block_format {
     BLOCK_FORMAT_RAW
 }; /* the formats this build reads; never probed from the contents */
 
-struct block_config {
-    const char *id;   /* for messages, query-block: "ide0-hd0" */
-    const char *file; /* path; used in messages also when fd is given */
-    int fd;           /* an open descriptor to use instead of opening `file`, or -1; taken over */
-    enum block_format format;
-    enum block_cache cache;
-    bool read_only; /* the file is opened so, and every write fails with EROFS */
-};
-
 enum block_op {
     BLOCK_READ,
     BLOCK_WRITE,
     BLOCK_FLUSH,        /* all writes completed before reach the medium */
     BLOCK_DISCARD,      /* contents may be forgotten; sparse files get holes */
     BLOCK_WRITE_ZEROES, /* reads as zeroes afterwards; sparse files stay sparse */
+};
+
+/* rerror= and werror= as qemu(1) defines them: what becomes of a request that the image fails. */
+enum block_on_error {
+    BLOCK_ON_ERROR_REPORT, /* the guest is told */
+    BLOCK_ON_ERROR_IGNORE, /* the guest is told that it worked */
+    BLOCK_ON_ERROR_STOP,   /* the guest is paused; `cont` tries again */
+    BLOCK_ON_ERROR_ENOSPC, /* paused if the host's disk is full, else told */
+};
+
+enum block_action { BLOCK_ACTION_REPORT, BLOCK_ACTION_IGNORE, BLOCK_ACTION_STOP };
+
+/* An error that the image gave, for QMP's BLOCK_IO_ERROR. */
+struct block_failure {
+    enum block_op op;
+    int error; /* an errno value */
+    enum block_action action;
+};
+
+/* Is it that the host's disk (or somebody's share of it) is full? */
+bool block_error_is_space(int error);
+
+enum block_io_status { BLOCK_IO_OK, BLOCK_IO_FAILED, BLOCK_IO_NOSPACE };
+
+/* detect-zeroes=: writes of nothing but zeroes become WRITE_ZEROES; with UNMAP they may make
+ * holes in a file that had all its space. */
+enum block_detect_zeroes {
+    BLOCK_DETECT_ZEROES_OFF,
+    BLOCK_DETECT_ZEROES_ON,
+    BLOCK_DETECT_ZEROES_UNMAP
+};
+
+/*
+ * throttling.*: limits by leaky buckets, 0: none. avg is the lasting rate (bytes or operations a
+ * second); max the rate that a burst may have for `length` seconds; without max a burst is a tenth
+ * of a second's worth.
+ */
+enum block_limit {
+    BLOCK_LIMIT_BPS,
+    BLOCK_LIMIT_BPS_READ,
+    BLOCK_LIMIT_BPS_WRITE,
+    BLOCK_LIMIT_IOPS,
+    BLOCK_LIMIT_IOPS_READ,
+    BLOCK_LIMIT_IOPS_WRITE,
+    BLOCK_LIMIT_COUNT
+};
+
+struct block_limits {
+    struct {
+        uint64_t avg, max;
+        uint32_t length; /* seconds; 0 means 1 */
+    } of[BLOCK_LIMIT_COUNT];
+    uint64_t iops_size; /* a request counts as one operation for each of these bytes; 0: as one */
+};
+
+#define BLOCK_LIMIT_MAX UINT64_C(1000000000000000) /* of any rate */
+
+struct block_config {
+    const char *id;   /* for messages, query-block: "ide0-hd0" */
+    const char *file; /* path; used in messages also when fd is given */
+    int fd;           /* an open descriptor to use instead of opening `file`, or -1; taken over */
+    enum block_format format;
+    enum block_cache cache;
+    bool read_only;      /* the file is opened so, and every write fails with EROFS */
+    bool ignore_discard; /* DISCARD succeeds and does nothing */
+    enum block_detect_zeroes detect_zeroes;
+    enum block_on_error rerror, werror; /* of READ; of all others */
+    /* Called for each error (those that pause the guest: always; others at most once a second),
+     * from inside the completion: it may only take notes. May be NULL. */
+    void (*failed)(void *opaque, const struct block_failure *failure);
+    void *opaque;
+    struct block_limits limits;
 };
 
 /*
@@ -74,8 +138,18 @@ struct block_request {
     struct block *block;
     struct block_request *next;
     int error;
-    uint64_t started;    /* monotonic ns */
-    uint64_t generation; /* FLUSH: the writes it covers */
+    bool internal;        /* the block layer's: its errors are not judged */
+    bool may_unmap;       /* WRITE_ZEROES: with holes, if the image has such */
+    bool detected_zeroes; /* `op` was WRITE until the frame looked at the data */
+    uint64_t started;     /* monotonic ns */
+    uint64_t generation;  /* FLUSH: the writes it covers */
+};
+
+/* Somebody who wants to know of a new size. Embedded by its owner. */
+struct block_watch {
+    void (*resized)(void *opaque);
+    void *opaque;
+    struct block_watch *next;
 };
 
 struct block_stats {
@@ -100,8 +174,9 @@ bool block_activate(struct block *block, struct err *err);
  * flush failed: the image is then still active (and locked). */
 bool block_inactivate(struct block *block, struct err *err);
 
-/* Waits until no request is under way (their done() calls have run, here). Runs nothing else of the
- * loop. Not from within done(). */
+/* Waits until no request is under way (their done() calls have run, here): throttled ones start at
+ * once, failed ones that wait for `cont` end with their error (unless block_keep_failed). Runs
+ * nothing else of the loop. Not from within done(). */
 void block_drain(struct block *block);
 
 /* Drains, flushes, unlocks, closes, frees. NULL is fine. Not from within done(). */
@@ -109,6 +184,36 @@ void block_close(struct block *block);
 
 /* Starts a request. Loop thread only; allowed from within done(). */
 void block_submit(struct block *block, struct block_request *request);
+
+/* The device does not want this request any more (a reset). If it waits for its turn under a limit
+ * or for `cont`, it ends with ECANCELED, from the loop; if the image is at work on it, it goes its
+ * way. */
+void block_cancel(struct block *block, struct block_request *request);
+
+/*
+ * Failed requests (werror=stop and the like) stay with the block layer while the guest is paused.
+ * block_keep_failed: from now on block_drain leaves them where they are; for the time in which the
+ * devices are quiesced. block_retry: submits them again (the guest goes on).
+ */
+void block_keep_failed(struct block *block, bool keep);
+void block_retry(struct block *block);
+bool block_has_failed(const struct block *block);
+enum block_io_status block_io_status(const struct block *block); /* since the last block_retry */
+
+/* Gives the image a new size (bytes: a multiple of 512) and tells all watchers. A block device is
+ * what it is: its size is read again, and `bytes` may not be more. No file gets shorter. Waits for
+ * the requests under way. False with one line in *err. */
+bool block_resize(struct block *block, uint64_t bytes, struct err *err);
+
+/* Tells watch->resized(watch->opaque) of every change of block_bytes, from the loop, no request
+ * under way. */
+void block_watch(struct block *block, struct block_watch *watch);
+void block_unwatch(struct block *block, struct block_watch *watch);
+
+/* New limits, from now on; NULL in *err and true if they make sense together. */
+bool block_limits_check(const struct block_limits *limits, struct err *err);
+bool block_set_limits(struct block *block, const struct block_limits *limits, struct err *err);
+const struct block_limits *block_limits(const struct block *block);
 
 uint64_t block_bytes(const struct block *block); /* size, a multiple of 512 */
 bool block_read_only(const struct block *block);

@@ -25,11 +25,19 @@ struct block_driver {
     bool (*lock)(struct block *block, struct err *err);
     void (*unlock)(struct block *block);
 
+    /* Gives the image a new size and sets block->bytes (block_resize). Nothing is under way. NULL:
+     * this format cannot. */
+    bool (*resize)(struct block *block, uint64_t bytes, struct err *err);
+
     void (*close)(struct block *block); /* frees block->image; nothing is under way */
 
     /* Only what formats may be put on (raw_open_container): the bytes it has now; *fixed: it cannot
      * grow (a device), and what has not been written may be anything. */
     uint64_t (*length)(struct block *block, bool *fixed);
+};
+
+struct block_list {
+    struct block_request *first, *last;
 };
 
 struct block {
@@ -40,18 +48,43 @@ struct block {
     enum block_cache cache;
     bool read_only;
     bool active; /* locked: may be changed */
+    bool below;  /* a container: its errors are for the format's block to judge */
     uint64_t bytes;
     struct block_stats stats;
+    struct block_watch *watches;
 
-    unsigned in_flight;                 /* with the driver, or in the list below */
-    struct block_request *first, *last; /* ended, done() still to be called */
+    unsigned in_flight;      /* with the driver, waiting under a limit, or in the list below */
+    struct block_list ended; /* done() still to be called */
     struct deferred ready;
+
+    bool ignore_discard;
+    enum block_detect_zeroes detect_zeroes;
+    struct throttle *throttle; /* NULL: no limits */
+
+    enum block_on_error rerror, werror;
+    void (*failed)(void *opaque, const struct block_failure *failure);
+    void *opaque;
+    struct block_list held; /* failed, kept until the guest goes on */
+    bool keep_failed;
+    enum block_io_status io_status;
+    uint64_t next_notice; /* monotonic ns: errors that don't pause are not told of before */
 
     uint64_t written, flushed; /* generations: FLUSH has work to do while they differ */
     int flush_error;           /* page cache: a failed fsync loses what it could not write, and the
                                   next would not know: so it keeps failing */
     unsigned logged;           /* operations (bit) whose failure has been logged */
 };
+
+void block_list_add(struct block_list *list, struct block_request *request);
+struct block_request *block_list_take(struct block_list *list); /* the first one */
+bool block_list_remove(struct block_list *list, struct block_request *request);
+
+/* errors.c: decides about request->error. True: the request ends, with request->error. False: it is
+ * kept in block->held. */
+bool block_judge(struct block_request *request);
+void block_end_held(struct block *block);                /* ends them, with their errors */
+void block_queue_ended(struct block_request *request);   /* done() with the next deferred calls */
+void block_start_checked(struct block_request *request); /* block_submit without its accounting */
 
 /* A block around a driver that is already open; takes nothing over if it fails. */
 struct block *block_new(struct loop *loop, const struct block_config *config,
@@ -71,5 +104,9 @@ struct block *raw_open(struct loop *loop, const struct block_config *config, str
  * there make the file longer. */
 struct block *raw_open_container(struct loop *loop, const struct block_config *config,
                                  struct err *err);
+
+/* One step of what a driver's wait() has to do: waits until something completes below, and
+ * completes it. */
+void block_step(struct block *below);
 
 #endif

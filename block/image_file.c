@@ -281,6 +281,49 @@ fail:
     return false;
 }
 
+static bool resize_device(struct image_file *file, const struct block *block, uint64_t bytes,
+                          struct err *err)
+{
+    uint64_t real = 0;
+
+    if (ioctl(file->fd, BLKGETSIZE64, &real) < 0)
+        return err_set(err, "disk %s: %s: %s", block_id(block), block_file(block), strerror(errno));
+    real = real / SECTOR * SECTOR;
+    if (!real || real > INT64_MAX)
+        return err_set(err, "disk %s: %s: the device has no size any more", block_id(block),
+                       block_file(block));
+    if (bytes > real)
+        return err_set(err,
+                       "disk %s: %s: the device has only %llu bytes; enlarge it first (lvextend)",
+                       block_id(block), block_file(block), (unsigned long long)real);
+    file->bytes = real;
+    return true;
+}
+
+bool image_file_resize(struct image_file *file, const struct block *block, uint64_t bytes,
+                       struct err *err)
+{
+    struct stat st;
+
+    if (file->device)
+        return resize_device(file, block, bytes, err);
+    if (bytes < file->bytes)
+        return err_set(
+            err,
+            "disk %s: %s: would get shorter (it has %llu bytes), and lose what is there; "
+            "that is for qemu-img resize --shrink, when nobody uses it",
+            block_id(block), block_file(block), (unsigned long long)file->bytes);
+    if (bytes % file->align)
+        return err_set(err, "disk %s: %s: its cache mode needs a multiple of %u bytes here",
+                       block_id(block), block_file(block), file->align);
+    /* Somebody may have made the file longer already. */
+    if (fstat(file->fd, &st) < 0 ||
+        ((uint64_t)st.st_size < bytes && ftruncate(file->fd, (off_t)bytes) < 0))
+        return err_set(err, "disk %s: %s: %s", block_id(block), block_file(block), strerror(errno));
+    file->bytes = bytes;
+    return true;
+}
+
 void image_file_close(struct image_file *file)
 {
     if (file->fd >= 0)

@@ -29,6 +29,9 @@ const char *cache_name(enum block_cache cache);
  * that format's business and need not be a multiple of anything. */
 bool image_file_open(struct image_file *file, const struct block_config *config, bool container,
                      struct err *err);
+/* Gives the file a new size (block_resize); sets bytes. */
+bool image_file_resize(struct image_file *file, const struct block *block, uint64_t bytes,
+                       struct err *err);
 void image_file_close(struct image_file *file);
 
 #endif

@@ -90,3 +90,15 @@ void iov_zero(struct iov_cursor *cursor, size_t bytes)
 {
     pass(cursor, PASS_ZERO, NULL, bytes);
 }
+
+bool iov_is_zero(const struct iovec *iov, int iovcnt)
+{
+    for (int i = 0; i < iovcnt; i++) {
+        const char *p = iov[i].iov_base;
+        size_t len = iov[i].iov_len;
+        /* Each byte is that of its neighbour, and the first is zero. */
+        if (len && (p[0] || memcmp(p, p + 1, len - 1)))
+            return false;
+    }
+    return true;
+}

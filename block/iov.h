@@ -33,4 +33,7 @@ void iov_write(struct iov_cursor *cursor, const void *buf, size_t bytes);
 /* Zeroes the next `bytes` of the memory; moves the cursor. */
 void iov_zero(struct iov_cursor *cursor, size_t bytes);
 
+/* Are all bytes of the elements zero? Looks at no more than it takes to find another one. */
+bool iov_is_zero(const struct iovec *iov, int iovcnt);
+
 #endif

@@ -533,12 +533,23 @@ static uint64_t raw_length(struct block *block, bool *fixed)
     return raw->file.bytes;
 }
 
+static bool raw_resize(struct block *block, uint64_t bytes, struct err *err)
+{
+    struct raw *raw = block->image;
+
+    if (!image_file_resize(&raw->file, block, bytes, err))
+        return false;
+    block->bytes = raw->file.bytes;
+    return true;
+}
+
 static const struct block_driver raw_driver = {
     .submit = raw_submit,
     .wait = raw_wait,
     .lock = raw_lock,
     .unlock = raw_unlock,
     .length = raw_length,
+    .resize = raw_resize,
     .close = raw_close,
 };
 
@@ -592,6 +603,7 @@ static struct block *open_raw(struct loop *loop, const struct block_config *conf
                            container ? RAW_CONTAINER_BYTES : raw->file.bytes, err);
     if (!raw->block)
         goto fail;
+    raw->block->below = container;
     timer_init(&raw->relief, loop_clock(loop), relieve, raw);
     if (loop_watch(loop, &raw->source, raw->event_fd, EPOLLIN | EPOLLET, completions, raw, err))
         return raw->block;

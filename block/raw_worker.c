@@ -217,9 +217,10 @@ static long zero(struct raw_job *job)
     if (raw->file.device && (job->has & RAW_HAS_ZERO)) {
         error = try_ioctl(raw->file.fd, BLKZEROOUT, r->offset, r->bytes);
     } else if (job->has & RAW_HAS_ZERO) {
-        error = try_fallocate(raw->file.fd, raw->file.sparse ? hole : keep, r);
+        bool holes = raw->file.sparse || r->may_unmap;
+        error = try_fallocate(raw->file.fd, holes ? hole : keep, r);
         if (unsupported(error))
-            error = try_fallocate(raw->file.fd, raw->file.sparse ? keep : hole, r);
+            error = try_fallocate(raw->file.fd, holes ? keep : hole, r);
     }
     if (unsupported(error)) {
         /* EINVAL from a device: the range is not a multiple of its sectors. */

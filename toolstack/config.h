@@ -35,6 +35,17 @@ enum config_action {
     CONFIG_HELP,    /* print the usage and exit 0 */
 };
 
+/* bios-chs-trans=: which cylinders, heads and sectors the BIOS shows (a byte of CMOS for each
+ * disk).
+ */
+enum config_chs_translation {
+    CONFIG_CHS_AUTO,
+    CONFIG_CHS_NONE,
+    CONFIG_CHS_LBA,
+    CONFIG_CHS_LARGE,
+    CONFIG_CHS_RECHS
+};
+
 enum config_vga { CONFIG_VGA_NONE, CONFIG_VGA_STD };
 
 /* A disk or CD in its place: IDE unit = channel * 2 + slave. */
@@ -50,10 +61,16 @@ struct config_drive {
     enum block_format format;
     enum block_cache cache;
     bool read_only;
-    bool discard;                   /* discard=unmap: the guest's TRIM reaches the image */
+    bool discard; /* discard=unmap: the guest is offered TRIM, and it reaches the image */
+    enum block_detect_zeroes detect_zeroes;
+    enum block_on_error rerror, werror;
+    struct block_limits limits;
     char *serial, *model, *version; /* of IDENTIFY: at most 20, 40, 8 characters. NULL = defaults */
     uint64_t wwn;                   /* 0: none */
     uint32_t cyls, heads, secs;     /* 0: computed */
+    enum config_chs_translation chs_translation;
+    uint32_t logical_block_size, physical_block_size; /* powers of two, physical >= logical */
+    uint32_t discard_granularity;                     /* bytes; 0: not said */
 };
 
 struct config_monitor {

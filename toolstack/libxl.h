@@ -31,8 +31,10 @@ struct libxl_drive {
     bool none; /* if=none: a -device must name it */
     int channel, slave;
     bool used;
-    char *drive_id; /* of a -device: which -drive, or NULL */
+    char *drive_id;                  /* of a -device: which -drive, or NULL */
+    int rerror, werror, write_cache; /* enum block_on_error, bool; or: */
 };
+#define LIBXL_NOT_SAID (-1)
 
 struct libxl {
     struct config *config;
@@ -59,6 +61,16 @@ bool libxl_plain_drive(struct libxl *p, const char *option, const char *arg, str
 bool libxl_device(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_vga(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_vnc(struct libxl *p, const char *option, const char *arg, struct err *err);
+
+/* libxl_image.c: the keys of a -drive about its image, of a -device about a disk's sectors, and
+ * those that either may say. */
+bool libxl_image_keys(struct optstr *o, struct config_drive *d, struct err *err);
+bool libxl_topology_keys(struct optstr *o, struct config_drive *d, struct err *err);
+bool libxl_error_keys(struct optstr *o, struct libxl_drive *d, bool device, struct err *err);
+bool libxl_write_cache_key(struct optstr *o, struct libxl_drive *d, struct err *err);
+
+/* A -device takes over the image of its -drive. */
+bool libxl_join(struct libxl_drive *device, struct libxl_drive *drive, struct err *err);
 
 /* Once all arguments are read. */
 bool libxl_chardevs_finish(struct libxl *p, struct err *err);

@@ -39,7 +39,13 @@ static struct libxl_drive *drive_new(struct libxl_drive *list, size_t *count, co
         return NULL;
     }
     struct libxl_drive *d = &list[(*count)++]; /* libxl_drives_free releases it from here on */
-    *d = (struct libxl_drive){.channel = ANYWHERE, .slave = ANYWHERE, .drive.fd = -1};
+    *d = (struct libxl_drive){
+        .channel = ANYWHERE,
+        .slave = ANYWHERE,
+        .rerror = LIBXL_NOT_SAID,
+        .werror = LIBXL_NOT_SAID,
+        .write_cache = LIBXL_NOT_SAID,
+        .drive = {.fd = -1, .logical_block_size = 512, .physical_block_size = 512}};
     return d;
 }
 
@@ -70,47 +76,6 @@ static bool drive_file(struct libxl *p, const char *option, struct config_drive 
                        "version; use a local file or block device (./%s if that is its name)",
                        option, file, (int)scheme, file, file);
     return true;
-}
-
-static bool drive_format(struct optstr *o, struct config_drive *d, struct err *err)
-{
-    const char *format = optstr_take(o, "format");
-    d->format = BLOCK_FORMAT_RAW; /* never guessed: a guest could write another format's header */
-    if (!format || !strcmp(format, "raw"))
-        return true;
-    return err_set(err,
-                   "%s: format=%s is not part of this version; use format=raw (qemu-img convert -O "
-                   "raw makes such an image)",
-                   o->option, format);
-}
-
-static bool drive_cache(struct optstr *o, struct config_drive *d, struct err *err)
-{
-    static const char *const names[] = {
-        [BLOCK_CACHE_WRITEBACK] = "writeback", [BLOCK_CACHE_WRITETHROUGH] = "writethrough",
-        [BLOCK_CACHE_NONE] = "none",           [BLOCK_CACHE_DIRECTSYNC] = "directsync",
-        [BLOCK_CACHE_UNSAFE] = "unsafe",
-    };
-    const char *cache = optstr_take(o, "cache");
-    d->cache = BLOCK_CACHE_WRITEBACK;
-    if (!cache)
-        return true;
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (!strcmp(cache, names[i])) {
-            d->cache = (enum block_cache)i;
-            return true;
-        }
-    return err_set(err, "%s: cache=%s is not writeback, writethrough, none, directsync or unsafe",
-                   o->option, cache);
-}
-
-static bool drive_discard(struct optstr *o, struct config_drive *d, struct err *err)
-{
-    const char *discard = optstr_take(o, "discard");
-    if (!discard || !strcmp(discard, "ignore") || !strcmp(discard, "off"))
-        return true;
-    d->discard = !strcmp(discard, "unmap") || !strcmp(discard, "on");
-    return d->discard || err_set(err, "%s: discard=%s is not ignore or unmap", o->option, discard);
 }
 
 /* A string of the drive's IDENTIFY data: printable ASCII (ATA8-ACS 3.4.9), at most max characters.
@@ -185,16 +150,11 @@ static bool drive_keys(struct libxl *p, struct optstr *o, struct libxl_drive *d,
         d->drive.id = xstrdup(id);
 
     return drive_place(o, d, err) && optstr_string(o, "file", &d->drive.file, err) &&
-           drive_format(o, &d->drive, err) && drive_cache(o, &d->drive, err) &&
+           libxl_image_keys(o, &d->drive, err) && libxl_error_keys(o, d, false, err) &&
            optstr_bool(o, "readonly", &d->drive.read_only, err) &&
            optstr_bool(o, "read-only", &d->drive.read_only, err) &&
-           drive_discard(o, &d->drive, err) &&
            identify_string(o, "serial", 20, &d->drive.serial, err) &&
-           /* How requests are queued is the block layer's choice and changes no result. */
-           optstr_only(o, "aio", "threads native", err) &&
-           optstr_only(o, "werror", "report", err) && optstr_only(o, "rerror", "report", err) &&
            optstr_only(o, "snapshot", "off", err) && optstr_only(o, "copy-on-read", "off", err) &&
-           optstr_only(o, "detect-zeroes", "off", err) &&
            optstr_only(o, "auto-read-only", "off", err) && optstr_finish(o, err);
 }
 
@@ -247,36 +207,23 @@ static bool disk_keys(struct libxl *p, struct optstr *o, struct libxl_drive *d, 
                        o->option, bus);
     if (bus && strcmp(bus, "ide.0") && strcmp(bus, "ide.1"))
         return err_set(err, "%s: bus=%s is not ide.0 or ide.1", o->option, bus);
-    uint64_t unit = UINT64_MAX, cyls = 0, heads = 0, secs = 0;
+    uint64_t unit = UINT64_MAX;
     if (!optstr_number(o, "unit", 0, 1, &unit, err) ||
         !optstr_string(o, "drive", &d->drive_id, err) ||
         !identify_string(o, "serial", 20, &d->drive.serial, err) ||
         !identify_string(o, "model", 40, &d->drive.model, err) ||
         !identify_string(o, "ver", 8, &d->drive.version, err) ||
         !optstr_number(o, "wwn", 0, UINT64_MAX, &d->drive.wwn, err) ||
-        !optstr_only(o, "werror", "report auto", err) ||
-        !optstr_only(o, "rerror", "report auto", err) ||
-        !optstr_only(o, "write-cache", "auto", err) ||
-        !optstr_only(o, "logical_block_size", "512", err) ||
-        !optstr_only(o, "physical_block_size", "512", err) ||
-        !optstr_only(o, "share-rw", "off", err) ||
+        !libxl_error_keys(o, d, true, err) || !libxl_write_cache_key(o, d, err) ||
+        !libxl_topology_keys(o, &d->drive, err) || !optstr_only(o, "share-rw", "off", err) ||
         !optstr_refuse(o, "bootindex", "use -boot order=", err))
-        return false;
-    if (!d->drive.cdrom && (!optstr_number(o, "cyls", 1, 65535, &cyls, err) ||
-                            !optstr_number(o, "heads", 1, 16, &heads, err) ||
-                            !optstr_number(o, "secs", 1, 255, &secs, err)))
         return false;
     if (!optstr_finish(o, err))
         return false;
-    if (!!cyls + !!heads + !!secs == 1 || !!cyls + !!heads + !!secs == 2)
-        return err_set(err, "%s: cyls=, heads= and secs= go together", o->option);
     if (!d->drive_id && !d->drive.cdrom)
         return err_set(err, "%s: drive= is missing", o->option);
     d->channel = bus ? bus[4] - '0' : ANYWHERE;
     d->slave = unit == UINT64_MAX ? ANYWHERE : (int)unit;
-    d->drive.cyls = (uint32_t)cyls;
-    d->drive.heads = (uint32_t)heads;
-    d->drive.secs = (uint32_t)secs;
     return true;
 }
 
@@ -410,21 +357,7 @@ static bool join(struct libxl *p, struct libxl_drive *device, struct err *err)
         if (d->used)
             return err_set(err, "%s: drive=%s is used already", what, device->drive_id);
         d->used = true;
-        struct config_drive joined = device->drive;
-        joined.id = xstrdup(d->drive.id);
-        joined.file = d->drive.file;
-        joined.fd = d->drive.fd;
-        joined.format = d->drive.format;
-        joined.cache = d->drive.cache;
-        joined.read_only = d->drive.read_only;
-        joined.discard = d->drive.discard;
-        d->drive.file = NULL;
-        if (!joined.serial) {
-            joined.serial = d->drive.serial;
-            d->drive.serial = NULL;
-        }
-        device->drive = joined;
-        return true;
+        return libxl_join(device, d, err);
     }
     return err_set(err, "%s: there is no -drive if=none with id=%s", what, device->drive_id);
 }
@@ -493,6 +426,12 @@ bool libxl_drives_finish(struct libxl *p, struct err *err)
             continue;
         struct config_drive *d = &config->drives[config->drive_count++];
         *d = units[u]->drive; /* with its strings */
+        d->rerror = BLOCK_ON_ERROR_REPORT;
+        if (units[u]->rerror != LIBXL_NOT_SAID)
+            d->rerror = (enum block_on_error)units[u]->rerror;
+        d->werror = BLOCK_ON_ERROR_ENOSPC;
+        if (units[u]->werror != LIBXL_NOT_SAID)
+            d->werror = (enum block_on_error)units[u]->werror;
         units[u]->drive = (struct config_drive){.fd = -1};
         if (!check(p, d, err))
             return false;

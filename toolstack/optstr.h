@@ -12,7 +12,7 @@
 
 #include "hw/core/err.h"
 
-#define OPTSTR_MAX_KEYS 48
+#define OPTSTR_MAX_KEYS 64
 /* Longest accepted argument: a file name of PATH_MAX with every comma doubled, and its keys. */
 #define OPTSTR_MAX_LENGTH (16 * 1024)
 

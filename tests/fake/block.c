@@ -157,7 +157,7 @@ bool fake_block_step(struct block *b)
     if (!b->first)
         b->last = NULL;
     b->pending--;
-    int error = failure(b, r);
+    int error = r->error ? r->error : failure(b, r);
     if (!error)
         transfer(b, r);
     if (b->record_count < FAKE_BLOCK_RECORDS)
@@ -205,6 +205,7 @@ void block_submit(struct block *b, struct block_request *r)
     }
     r->block = b;
     r->next = NULL;
+    r->error = 0;
     if (b->last)
         b->last->next = r;
     else
@@ -275,4 +276,34 @@ const struct block_stats *block_stats(const struct block *b)
 bool block_write_cache(const struct block *b)
 {
     return b->write_cache;
+}
+
+void block_cancel(struct block *b, struct block_request *r)
+{
+    if (b->holds)
+        r->error = ECANCELED;
+}
+
+void block_watch(struct block *b, struct block_watch *watch)
+{
+    watch->next = b->watches;
+    b->watches = watch;
+}
+
+void block_unwatch(struct block *b, struct block_watch *watch)
+{
+    for (struct block_watch **p = &b->watches; *p; p = &(*p)->next)
+        if (*p == watch) {
+            *p = watch->next;
+            return;
+        }
+}
+
+void fake_block_resize(struct block *b, uint64_t bytes)
+{
+    b->bytes = bytes;
+    for (struct block_watch *w = b->watches, *next; w; w = next) {
+        next = w->next;
+        w->resized(w->opaque);
+    }
 }

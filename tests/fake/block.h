@@ -37,6 +37,7 @@ struct block {
     uint64_t bytes;
     bool read_only;
     bool write_cache;
+    bool holds; /* requests wait for their turn (limits, cont): block_cancel works on them */
     struct fake_extent **table; /* hash of 64 KiB extents that were written */
     struct block_request *first, *last;
     unsigned pending;
@@ -46,6 +47,7 @@ struct block {
     unsigned failure_count;
     unsigned drains;
     struct block_stats stats;
+    struct block_watch *watches;
 };
 
 /* A disk full of zeroes, writable, with a write cache. */
@@ -59,6 +61,9 @@ bool fake_block_step(struct block *block);
 
 /* Completes requests, and those that their completions submit, until none is left. */
 unsigned fake_block_run(struct block *block);
+
+/* A new size, as block_resize gives it: tells the watchers. */
+void fake_block_resize(struct block *block, uint64_t bytes);
 
 /* The contents, behind the device's back. */
 void fake_block_get(const struct block *block, uint64_t offset, void *buf, size_t len);

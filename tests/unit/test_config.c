@@ -351,6 +351,57 @@ static void test_disks(void **state)
             "-device|ahci0.0|hdtype=\"ide\"");
 }
 
+/* What a drive does when its image fails, how fast it may be, and what it says about its sectors.
+ */
+static void test_drive_policies(void **state)
+{
+    (void)state;
+    accepted(BASE "-drive file=/a,index=0");
+    const struct config_drive *d = &config.drives[0];
+    assert_int_equal(d->rerror, BLOCK_ON_ERROR_REPORT); /* qemu(1): the defaults */
+    assert_int_equal(d->werror, BLOCK_ON_ERROR_ENOSPC);
+    assert_int_equal(d->detect_zeroes, BLOCK_DETECT_ZEROES_OFF);
+    assert_int_equal(d->chs_translation, CONFIG_CHS_AUTO);
+    assert_int_equal(d->logical_block_size, 512);
+    assert_int_equal(d->physical_block_size, 512);
+    assert_int_equal(d->discard_granularity, 0);
+    for (unsigned i = 0; i < BLOCK_LIMIT_COUNT; i++)
+        assert_int_equal(d->limits.of[i].avg, 0);
+
+    accepted(BASE "-drive file=/a,index=0,werror=stop,rerror=ignore,aio=io_uring,discard=unmap,"
+                  "detect-zeroes=unmap,cache.direct=on,cache.writeback=off,"
+                  "throttling.bps-total=1000000,throttling.bps-total-max=2000000,"
+                  "throttling.bps-total-max-length=5,throttling.iops-read=100,"
+                  "throttling.iops-write=50,throttling.iops-size=4096");
+    d = &config.drives[0];
+    assert_int_equal(d->werror, BLOCK_ON_ERROR_STOP);
+    assert_int_equal(d->rerror, BLOCK_ON_ERROR_IGNORE);
+    assert_int_equal(d->detect_zeroes, BLOCK_DETECT_ZEROES_UNMAP);
+    assert_int_equal(d->cache, BLOCK_CACHE_DIRECTSYNC);
+    assert_int_equal(d->limits.of[BLOCK_LIMIT_BPS].avg, 1000000);
+    assert_int_equal(d->limits.of[BLOCK_LIMIT_BPS].max, 2000000);
+    assert_int_equal(d->limits.of[BLOCK_LIMIT_BPS].length, 5);
+    assert_int_equal(d->limits.of[BLOCK_LIMIT_IOPS_READ].avg, 100);
+    assert_int_equal(d->limits.of[BLOCK_LIMIT_IOPS_WRITE].avg, 50);
+    assert_int_equal(d->limits.iops_size, 4096);
+
+    /* The device's word stands above the drive's; auto is none. */
+    accepted(BASE "-drive if=none,id=a,file=/a,werror=stop,rerror=stop,cache=writethrough "
+                  "-device ide-hd,drive=a,werror=report,rerror=auto,write-cache=on,"
+                  "physical_block_size=4096,discard_granularity=65536,bios-chs-trans=large");
+    d = &config.drives[0];
+    assert_int_equal(d->werror, BLOCK_ON_ERROR_REPORT);
+    assert_int_equal(d->rerror, BLOCK_ON_ERROR_STOP);
+    assert_int_equal(d->cache, BLOCK_CACHE_WRITEBACK);
+    assert_int_equal(d->physical_block_size, 4096);
+    assert_int_equal(d->discard_granularity, 65536);
+    assert_int_equal(d->chs_translation, CONFIG_CHS_LARGE);
+    accepted(BASE "-drive if=none,id=a,file=/a,cache=none -device ide-hd,drive=a,write-cache=off");
+    assert_int_equal(config.drives[0].cache, BLOCK_CACHE_DIRECTSYNC);
+    accepted(BASE "-drive file=/dev/cdrom,media=cdrom,format=host_device");
+    assert_int_equal(config.drives[0].format, BLOCK_FORMAT_RAW);
+}
+
 static void test_drive_keys(void **state)
 {
     (void)state;
@@ -408,12 +459,22 @@ static void test_drive_keys(void **state)
     refused(BASE "-drive file=/a,media=tape", "-drive|media=tape");
     refused(BASE "-drive file=/a,cache=fast", "-drive|cache=fast|writeback");
     refused(BASE "-drive file=/a,discard=maybe", "-drive|discard=maybe");
-    refused(BASE "-drive file=/a,werror=stop", "-drive|werror=stop|report");
-    refused(BASE "-drive file=/a,rerror=ignore", "-drive|rerror=ignore|report");
-    refused(BASE "-drive file=/a,aio=io_uring", "-drive|aio=io_uring|threads");
+    refused(BASE "-drive file=/a,werror=never", "-drive|werror=never|report, ignore, stop, enospc");
+    refused(BASE "-drive file=/a,werror=auto", "-drive|werror=auto");
+    refused(BASE "-drive file=/a,rerror=enospc", "-drive|rerror=enospc|report");
+    refused(BASE "-drive file=/a,aio=posix", "-drive|aio=posix|threads");
     refused(BASE "-drive file=/a,snapshot=on", "-drive|snapshot=on");
     refused(BASE "-drive file=/a,readonly=perhaps", "-drive|readonly=|perhaps");
-    refused(BASE "-drive file=/a,throttling.iops-total=3", "-drive|throttling.iops-total=");
+    refused(BASE "-drive file=/a,throttling.iops-total=x", "-drive|throttling.iops-total=");
+    refused(BASE "-drive file=/a,throttling.iops-total=3,throttling.iops-read=2", "exclude");
+    refused(BASE "-drive file=/a,throttling.bps-total-max=3", "throttling|lasting limit");
+    refused(BASE "-drive file=/a,throttling.group=g", "throttling.group=");
+    refused(BASE "-drive file=/a,cache=none,cache.no-flush=on", "cache.no-flush=on|cache.direct");
+    refused(BASE "-drive file=/a,detect-zeroes=unmap", "detect-zeroes=unmap|discard=unmap");
+    refused(BASE "-drive file=/a,detect-zeroes=maybe", "detect-zeroes=maybe");
+    refused(BASE "-drive file=/a,format=qed", "format=qed|qemu-img convert -f qed -O raw /a");
+    refused(BASE "-drive file=/a,format=vmdk", "format=vmdk|qemu-img convert -f vmdk");
+    refused(BASE "-drive file=/a,format=exfat", "format=exfat|not known");
     refused(BASE "-drive file=/a,cyls=3", "-drive|cyls=");
     refused(BASE "-drive if=ide,index=0", "file=|missing");
     refused(BASE "-drive file=,index=0", "file=|missing");
@@ -434,14 +495,23 @@ static void test_drive_keys(void **state)
     refused(BASE "-device ide-cd,bootindex=1", "-device|bootindex|-boot");
     refused(BASE "-device ide-cd,cyls=1", "-device|cyls=");
     refused(BASE "-device ide-hd,drive=x,heads=3 -drive if=none,id=x,file=/a", "cyls=|together");
+    refused(BASE "-device ide-hd,drive=x,logical_block_size=4096 -drive if=none,id=x,file=/a",
+            "logical_block_size=4096");
+    refused(BASE "-device ide-hd,drive=x,physical_block_size=1000 -drive if=none,id=x,file=/a",
+            "physical_block_size=1000|power of two");
+    refused(BASE "-device ide-hd,drive=x,bios-chs-trans=big -drive if=none,id=x,file=/a",
+            "bios-chs-trans=big|auto, none, lba, large, rechs");
+    refused(BASE "-device ide-cd,bios-chs-trans=lba", "bios-chs-trans");
+    refused(BASE "-device ide-hd,drive=x,write-cache=off -drive if=none,id=x,file=/a,cache=unsafe",
+            "write-cache=off|cache=unsafe");
     refused(BASE "-device ide-hd,drive=x,heads=17 -drive if=none,id=x,file=/a", "heads=");
     refused(BASE "-device ide-hd,drive=x,serial=123456789012345678901 -drive if=none,id=x,file=/a",
             "serial=|20");
     refused(BASE "-device 'ide-hd,drive=x,model=a\tb' -drive if=none,id=x,file=/a", "model=|ASCII");
     refused(BASE "-device ide-hd,drive=x,logical_block_size=4096 -drive if=none,id=x,file=/a",
             "logical_block_size=4096|512");
-    static const char *const formats[] = {"qcow", "qcow2", "vpc", "qed", "vmdk", "host_device", ""};
-    for (size_t i = 0; i < 7; i++) {
+    static const char *const formats[] = {"qcow", "qcow2", "vpc", "qed", "vmdk", ""};
+    for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
         char line[256];
         snprintf(line, sizeof(line), BASE "-drive file=/a,format=%s", formats[i]);
         refused(line, "-drive|format=|raw");
@@ -857,14 +927,14 @@ int main(void)
 {
     config.incoming_fd = -1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_minimal),     cmocka_unit_test(test_vnc),
-        cmocka_unit_test(test_no_screen),   cmocka_unit_test(test_serial),
-        cmocka_unit_test(test_disks),       cmocka_unit_test(test_drive_keys),
-        cmocka_unit_test(test_file_names),  cmocka_unit_test(test_refused_devices),
-        cmocka_unit_test(test_misc),        cmocka_unit_test(test_traditional),
-        cmocka_unit_test(test_confinement), cmocka_unit_test(test_monitors),
-        cmocka_unit_test(test_descriptors), cmocka_unit_test(test_probe),
-        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_minimal),         cmocka_unit_test(test_vnc),
+        cmocka_unit_test(test_no_screen),       cmocka_unit_test(test_serial),
+        cmocka_unit_test(test_disks),           cmocka_unit_test(test_drive_keys),
+        cmocka_unit_test(test_drive_policies),  cmocka_unit_test(test_file_names),
+        cmocka_unit_test(test_refused_devices), cmocka_unit_test(test_misc),
+        cmocka_unit_test(test_traditional),     cmocka_unit_test(test_confinement),
+        cmocka_unit_test(test_monitors),        cmocka_unit_test(test_descriptors),
+        cmocka_unit_test(test_probe),           cmocka_unit_test(test_texts),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }
