@@ -7,10 +7,7 @@
 
 #include "hw/pc/atapi.h"
 
-#define MULTIPLE_MAX    16
 #define CHUNK_SECTORS   (IDE_BUFFER / IDE_SECTOR)
-#define TRIM_BLOCKS     8u /* most 512-byte blocks of ranges in one DATA SET MANAGEMENT */
-#define LBA28_SECTORS   UINT64_C(0x0FFFFFFF)
 #define CHS_SECTORS     UINT64_C(16514064) /* 6.2.1: 16383 cylinders, 16 heads, 63 sectors */
 #define DEFAULT_MODE    0x45               /* Ultra DMA 5: see docs/devices/ide.md */
 #define SIGNATURE_DISK  0x0000
@@ -31,7 +28,7 @@ struct ata_command {
     unsigned flags;
 };
 
-static void abort_command(struct ide_channel *ch)
+void ata_abort(struct ide_channel *ch)
 {
     ide_fail(ch, IDE_ERROR_ABRT);
 }
@@ -52,7 +49,7 @@ void ata_signature(struct ide_drive *d)
 
 void ata_defaults(struct ide_drive *d)
 {
-    d->multiple = d->kind == IDE_DISK ? MULTIPLE_MAX : 0;
+    d->multiple = d->kind == IDE_DISK ? ATA_MULTIPLE_MAX : 0;
     d->transfer_mode = DEFAULT_MODE;
     d->write_cache = true;
     d->read_ahead = true;
@@ -70,10 +67,10 @@ void ata_diagnose(struct ide_channel *ch)
 
 /* --- Addresses --- */
 
-static uint32_t current_cylinders(const struct ide_drive *d)
+uint32_t ata_cylinders(const struct ide_drive *d)
 {
     uint32_t per_cylinder = (uint32_t)d->cur_heads * d->cur_sectors;
-    uint64_t total = ide_sectors(d);
+    uint64_t total = ide_visible(d) >> d->shift;
 
     if (!per_cylinder) {
         return 0;
@@ -85,8 +82,9 @@ static uint32_t current_cylinders(const struct ide_drive *d)
     return (uint32_t)(total < 0xFFFF ? total : 0xFFFF);
 }
 
-/* The address in the task file; false: a CHS address that the present translation has not got. */
-static bool get_address(const struct ide_drive *d, bool ext, uint64_t *lba)
+/* The address in the task file, in logical sectors; false: a CHS address that the present
+ * translation has not got. */
+static bool get_logical(const struct ide_drive *d, bool ext, uint64_t *lba)
 {
     uint32_t low = d->lba_low[0] | (uint32_t)d->lba_mid[0] << 8 | (uint32_t)d->lba_high[0] << 16;
 
@@ -102,15 +100,27 @@ static bool get_address(const struct ide_drive *d, bool ext, uint64_t *lba)
     }
     uint32_t cylinder = low >> 8, head = d->device & 0xF, sector = low & 0xFF;
     if (!sector || sector > d->cur_sectors || head >= d->cur_heads ||
-        cylinder >= current_cylinders(d)) {
+        cylinder >= ata_cylinders(d)) {
         return false;
     }
     *lba = ((uint64_t)cylinder * d->cur_heads + head) * d->cur_sectors + sector - 1;
     return true;
 }
 
+/* The same in units of IDE_SECTOR. */
+static bool get_address(const struct ide_drive *d, bool ext, uint64_t *lba)
+{
+    if (!get_logical(d, ext, lba)) {
+        return false;
+    }
+    *lba <<= d->shift;
+    return true;
+}
+
+/* `lba` in units of IDE_SECTOR */
 static void put_address(struct ide_drive *d, bool ext, uint64_t lba)
 {
+    lba >>= d->shift;
     if (!ext && !(d->device & IDE_DEVICE_LBA)) {
         uint32_t per_cylinder = (uint32_t)d->cur_heads * d->cur_sectors;
         if (!per_cylinder) {
@@ -138,6 +148,7 @@ static void put_address(struct ide_drive *d, bool ext, uint64_t lba)
 
 static void put_count(struct ide_drive *d, uint32_t count)
 {
+    count = (count + (1u << d->shift) - 1) >> d->shift;
     d->count[0] = (uint8_t)count;
     d->count[1] = (uint8_t)(count >> 8);
 }
@@ -163,6 +174,25 @@ void ata_medium_error(struct ide_channel *ch, int error)
         bits = IDE_ERROR_UNC;
     }
     ide_fail(ch, bits);
+    ata_smart_error(d, ch->opcode, ch->lba >> d->shift, ch->left, clock_now(ch->clock));
+}
+
+bool ata_range(struct ide_drive *d, uint64_t lba, uint32_t *count, bool ext)
+{
+    uint64_t total = ide_visible(d);
+
+    if (!*count) {
+        *count = ext ? 65536 : 256;
+    }
+    *count <<= d->shift;
+    if (lba >= total) {
+        return false;
+    }
+    if (*count > total - lba) {
+        put_address(d, ext, total);
+        return false;
+    }
+    return true;
 }
 
 /*
@@ -172,21 +202,10 @@ void ata_medium_error(struct ide_channel *ch, int error)
 static bool take_range(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
 {
     bool ext = flags & F_EXT;
-    uint64_t total = ide_sectors(d), lba;
-    uint32_t count = d->count[0];
+    uint32_t count = d->count[0] | (ext ? (uint32_t)d->count[1] << 8 : 0);
+    uint64_t lba;
 
-    if (ext) {
-        count |= (uint32_t)d->count[1] << 8;
-    }
-    if (!count) {
-        count = ext ? 65536 : 256;
-    }
-    if (!get_address(d, ext, &lba) || lba >= total) {
-        ide_fail(ch, IDE_ERROR_IDNF);
-        return false;
-    }
-    if (count > total - lba) {
-        put_address(d, ext, total);
+    if (!get_address(d, ext, &lba) || !ata_range(d, lba, &count, ext)) {
         ide_fail(ch, IDE_ERROR_IDNF);
         return false;
     }
@@ -202,9 +221,10 @@ static bool take_range(struct ide_channel *ch, struct ide_drive *d, unsigned fla
 static bool take_write(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
 {
     if (block_read_only(d->block)) {
-        abort_command(ch);
+        ata_abort(ch);
         return false;
     }
+    ide_ahead_drop(ch);
     ch->writing = true;
     ch->flush_after = d->flush_matters && ((flags & F_FUA) || !d->write_cache);
     return true;
@@ -213,19 +233,20 @@ static bool take_write(struct ide_channel *ch, struct ide_drive *d, unsigned fla
 static void pio_sectors(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
 {
     if ((flags & F_MULTIPLE) && !d->multiple) {
-        abort_command(ch);
+        ata_abort(ch);
         return;
     }
     if (((flags & F_WRITE) && !take_write(ch, d, flags)) || !take_range(ch, d, flags)) {
         return;
     }
     ch->use = IDE_USE_SECTORS;
-    ch->drq_size = IDE_SECTOR * (flags & F_MULTIPLE ? d->multiple : 1u);
+    ch->drq_size = (IDE_SECTOR << d->shift) * (flags & F_MULTIPLE ? d->multiple : 1u);
     if (flags & F_WRITE) {
         /* The first DRQ block is asked for without an interrupt (9.6). */
         uint32_t sectors = ch->left < CHUNK_SECTORS ? ch->left : CHUNK_SECTORS;
         ide_data_out(ch, sectors * IDE_SECTOR, false);
     } else {
+        ide_ahead_command(ch, ch->lba, ch->left);
         ide_enter(ch, IDE_READ);
     }
 }
@@ -262,21 +283,45 @@ static void seek(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
 {
     uint64_t lba;
     (void)flags;
-    if (get_address(d, false, &lba) && lba < ide_sectors(d)) {
+    if (get_address(d, false, &lba) && lba < ide_visible(d)) {
         ide_finish(ch);
     } else {
         ide_fail(ch, IDE_ERROR_IDNF);
     }
 }
 
+/* --- Host protected area (6.21): volatile, gone with the next hardware reset --- */
+
 static void native_max(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
 {
-    uint64_t last = ide_sectors(d) - 1;
+    uint64_t sectors = ide_sectors(d) >> d->shift;
 
-    if (!(flags & F_EXT) && last >= LBA28_SECTORS) {
-        last = LBA28_SECTORS - 1;
+    if (!(flags & F_EXT) && sectors > ATA_LBA28_SECTORS) {
+        sectors = ATA_LBA28_SECTORS;
     }
-    put_address(d, flags & F_EXT, last);
+    put_address(d, flags & F_EXT, (sectors - 1) << d->shift);
+    d->native_asked = ch->opcode;
+    ide_finish(ch);
+}
+
+/* SET MAX ADDRESS (EXT), only straight after READ NATIVE MAX ADDRESS (EXT); the password commands
+ * that share F9h are not here. What is asked to outlive a power cycle (count bit 0) cannot. */
+static void set_max(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    bool ext = flags & F_EXT;
+    uint8_t asked = ch->native_before;
+    uint64_t last;
+
+    if (asked != (ext ? 0x27 : 0xF8) || (d->count[0] & 1) || !(d->device & IDE_DEVICE_LBA)) {
+        ata_abort(ch);
+        return;
+    }
+    if (!get_address(d, ext, &last) || last >= ide_sectors(d)) {
+        ide_fail(ch, IDE_ERROR_IDNF);
+        return;
+    }
+    ide_ahead_drop(ch);
+    d->visible = last + (UINT64_C(1) << d->shift);
     ide_finish(ch);
 }
 
@@ -287,10 +332,12 @@ static void trim(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
     uint32_t blocks = d->count[0] | (uint32_t)d->count[1] << 8;
     (void)flags;
 
-    if (d->feature[0] != 1 || !blocks || blocks > TRIM_BLOCKS || block_read_only(d->block)) {
-        abort_command(ch);
+    if (!d->trim || d->feature[0] != 1 || !blocks || blocks > ATA_TRIM_BLOCKS ||
+        block_read_only(d->block)) {
+        ata_abort(ch);
         return;
     }
+    ide_ahead_drop(ch);
     ch->use = IDE_USE_TRIM;
     ch->use_dma = ch->writing = true;
     ch->pos = 0;
@@ -312,7 +359,8 @@ static uint64_t trim_entry(const struct ide_channel *ch, uint32_t pos)
 
 void ata_buffer_done(struct ide_channel *ch)
 {
-    uint64_t total = ide_sectors(ide_drive(ch));
+    const struct ide_drive *d = ide_drive(ch);
+    uint64_t total = ide_visible(d) >> d->shift;
 
     for (uint32_t pos = 0; pos < ch->length; pos += 8) {
         uint64_t e = trim_entry(ch, pos);
@@ -321,7 +369,7 @@ void ata_buffer_done(struct ide_channel *ch)
             return;
         }
     }
-    if (!ide_drive(ch)->discard) {
+    if (!d->discard) {
         ide_finish(ch); /* advice that need not be taken */
         return;
     }
@@ -329,18 +377,22 @@ void ata_buffer_done(struct ide_channel *ch)
     ide_enter(ch, IDE_DISCARD);
 }
 
-bool ata_next_range(struct ide_channel *ch, uint64_t *lba, uint32_t *count)
+bool ata_next_range(struct ide_channel *ch, uint64_t *lba, uint64_t *count)
 {
-    while (ch->pos < ch->length) {
+    uint8_t shift = ide_drive(ch)->shift;
+
+    *count = 0;
+    for (; ch->pos < ch->length; ch->pos += 8) {
         uint64_t e = trim_entry(ch, ch->pos);
-        ch->pos += 8;
-        if (ENTRY_COUNT(e)) {
-            *lba = ENTRY_LBA(e);
-            *count = ENTRY_COUNT(e);
-            return true;
+        if (*count && ENTRY_COUNT(e) && ENTRY_LBA(e) << shift != *lba + *count) {
+            break;
         }
+        if (!*count) {
+            *lba = ENTRY_LBA(e) << shift;
+        }
+        *count += (uint64_t)ENTRY_COUNT(e) << shift; /* entries that touch become one range */
     }
-    return false;
+    return *count != 0;
 }
 
 /* --- Settings, power, cache --- */
@@ -349,7 +401,7 @@ static void set_parameters(struct ide_channel *ch, struct ide_drive *d, unsigned
 {
     (void)flags;
     if (!d->count[0]) {
-        abort_command(ch);
+        ata_abort(ch);
         return;
     }
     d->cur_heads = (uint8_t)((d->device & 0xF) + 1);
@@ -362,8 +414,8 @@ static void set_multiple(struct ide_channel *ch, struct ide_drive *d, unsigned f
     uint8_t n = d->count[0];
     (void)flags;
 
-    if (n > MULTIPLE_MAX || (n & (n - 1))) {
-        abort_command(ch);
+    if (n > ATA_MULTIPLE_MAX || (n & (n - 1))) {
+        ata_abort(ch);
         return;
     }
     d->multiple = n;
@@ -421,6 +473,7 @@ static void set_features(struct ide_channel *ch, struct ide_drive *d, unsigned f
         break;
     case 0x55: /* read look-ahead off, on */
         d->read_ahead = false;
+        ide_ahead_drop(ch);
         break;
     case 0xAA:
         d->read_ahead = true;
@@ -438,7 +491,7 @@ static void set_features(struct ide_channel *ch, struct ide_drive *d, unsigned f
     if (ok) {
         ide_finish(ch);
     } else {
-        abort_command(ch);
+        ata_abort(ch);
     }
 }
 
@@ -493,111 +546,9 @@ static void check_power(struct ide_channel *ch, struct ide_drive *d, unsigned fl
     ide_finish(ch);
 }
 
-/* --- IDENTIFY --- */
+/* --- Data blocks --- */
 
-void ata_identify_word(uint8_t *data, unsigned word, uint16_t value)
-{
-    data[2 * word] = (uint8_t)value;
-    data[2 * word + 1] = (uint8_t)(value >> 8);
-}
-
-static void identify_long(uint8_t *data, unsigned word, uint32_t value)
-{
-    ata_identify_word(data, word, (uint16_t)value);
-    ata_identify_word(data, word + 1, (uint16_t)(value >> 16));
-}
-
-void ata_identify_string(uint8_t *data, unsigned word, const char *s, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        data[2 * word + (i ^ 1)] = (uint8_t)s[i];
-    }
-}
-
-static uint16_t mode_word(const struct ide_drive *d, uint8_t group, uint16_t supported)
-{
-    return (uint16_t)(supported |
-                      ((d->transfer_mode & 0xF8) == group ? 0x100u << (d->transfer_mode & 7) : 0));
-}
-
-void ata_identify_common(const struct ide_drive *d, uint8_t *data)
-{
-    ata_identify_string(data, 10, d->serial, sizeof(d->serial));
-    ata_identify_word(data, 20, 3);   /* dual-ported buffer with read cache */
-    ata_identify_word(data, 21, 512); /* of 512 sectors */
-    ata_identify_string(data, 23, d->firmware, sizeof(d->firmware));
-    ata_identify_string(data, 27, d->model, sizeof(d->model));
-    ata_identify_word(data, 48, 1);      /* 32-bit data port accesses (ATA-1) */
-    ata_identify_word(data, 49, 0x0F00); /* DMA, LBA, IORDY that can be disabled */
-    ata_identify_word(data, 51, 0x0200); /* PIO mode 2 at least */
-    ata_identify_word(data, 52, 0x0200);
-    ata_identify_word(data, 53, 7); /* words 54-58, 64-70, 88 are valid */
-    ata_identify_word(data, 62, mode_word(d, 0x10, 7));
-    ata_identify_word(data, 63, mode_word(d, 0x20, 7));
-    ata_identify_word(data, 64, 3); /* PIO modes 3 and 4 */
-    for (unsigned word = 65; word <= 68; word++) {
-        ata_identify_word(data, word, 120); /* cycle times, ns */
-    }
-    ata_identify_word(data, 80, 0x00F0); /* ATA/ATAPI-4 to -7 */
-    ata_identify_word(data, 88, mode_word(d, 0x40, 0x3F));
-    if (d->wwn) {
-        for (unsigned i = 0; i < 4; i++) {
-            ata_identify_word(data, 108 + i, (uint16_t)(d->wwn >> (48 - 16 * i)));
-        }
-    }
-
-    uint8_t sum = data[510] = 0xA5; /* integrity word: all 512 bytes add up to 0 */
-    for (unsigned i = 0; i < 510; i++) {
-        sum = (uint8_t)(sum + data[i]);
-    }
-    data[511] = (uint8_t)-sum;
-}
-
-static void identify_disk(const struct ide_channel *ch, const struct ide_drive *d, uint8_t *data)
-{
-    uint64_t total = ide_sectors(d);
-    uint32_t cylinders = current_cylinders(d);
-    uint16_t extended = (uint16_t)(0x4000 | (d->wwn ? 0x0100 : 0) | 0x0040); /* WRITE … FUA EXT */
-    uint16_t features = 0x4008; /* NOP, power management */
-    uint16_t cache = d->flush_matters ? 0x0020 : 0;
-    bool slave = d == &ch->drive[1];
-
-    ata_identify_word(data, 0, 0x0040); /* fixed device */
-    ata_identify_word(data, 1, d->cylinders);
-    ata_identify_word(data, 2, 0xC837); /* complete without a spin-up command */
-    ata_identify_word(data, 3, d->heads);
-    ata_identify_word(data, 4, (uint16_t)(IDE_SECTOR * d->sectors));
-    ata_identify_word(data, 5, IDE_SECTOR);
-    ata_identify_word(data, 6, d->sectors);
-    ata_identify_word(data, 22, 4);
-    ata_identify_word(data, 47, 0x8000 | MULTIPLE_MAX);
-    ata_identify_word(data, 50, 0x4000);
-    ata_identify_word(data, 54, (uint16_t)cylinders);
-    ata_identify_word(data, 55, d->cur_heads);
-    ata_identify_word(data, 56, d->cur_sectors);
-    identify_long(data, 57, cylinders * d->cur_heads * d->cur_sectors);
-    ata_identify_word(data, 59, d->multiple ? 0x0100 | d->multiple : 0);
-    identify_long(data, 60, (uint32_t)(total < LBA28_SECTORS ? total : LBA28_SECTORS));
-    ata_identify_word(data, 82, features | 0x0040 | cache); /* look-ahead, write cache */
-    ata_identify_word(data, 83, 0x7400);                    /* FLUSH CACHE (EXT), 48 bits */
-    ata_identify_word(data, 84, extended);
-    ata_identify_word(
-        data, 85,
-        (uint16_t)(features | (d->read_ahead ? 0x0040 : 0) | (d->write_cache ? cache : 0)));
-    ata_identify_word(data, 86, 0x3400);
-    ata_identify_word(data, 87, extended);
-    /* Hardware reset result: 80-conductor cable, diagnostics passed, who is there. */
-    ata_identify_word(
-        data, 93, slave ? 0x6B00 : (uint16_t)(ch->drive[1].kind != IDE_ABSENT ? 0x603B : 0x604B));
-    identify_long(data, 100, (uint32_t)total);
-    identify_long(data, 102, (uint32_t)(total >> 32));
-    ata_identify_word(data, 105, TRIM_BLOCKS);
-    ata_identify_word(data, 169, 1);      /* DATA SET MANAGEMENT has TRIM */
-    ata_identify_word(data, 106, 0x4000); /* 512-byte sectors, one in a physical sector */
-    ata_identify_common(d, data);
-}
-
-static void reply(struct ide_channel *ch)
+void ata_reply(struct ide_channel *ch)
 {
     ch->use = IDE_USE_REPLY;
     ide_data_in(ch, IDE_SECTOR, true);
@@ -607,16 +558,28 @@ static void identify(struct ide_channel *ch, struct ide_drive *d, unsigned flags
 {
     (void)flags;
     memset(ch->buffer, 0, IDE_SECTOR);
-    identify_disk(ch, d, ch->buffer);
-    reply(ch);
+    ata_identify(ch, d, ch->buffer);
+    ata_reply(ch);
 }
 
 static void identify_packet(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
 {
     (void)flags;
     memset(ch->buffer, 0, IDE_SECTOR);
-    atapi_identify(d, ch->buffer);
-    reply(ch);
+    atapi_identify(d, ch->front->serial, ch->buffer);
+    ata_reply(ch);
+}
+
+static void smart(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    (void)flags;
+    ata_smart(ch, d);
+}
+
+static void read_log(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
+{
+    (void)flags;
+    ata_read_log(ch, d);
 }
 
 static void packet(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
@@ -638,10 +601,12 @@ static const struct ata_command commands[256] = {
     [0x25] = {dma_sectors, F_DISK | F_EXT},
     [0x27] = {native_max, F_DISK | F_EXT},
     [0x29] = {pio_sectors, F_DISK | F_EXT | F_MULTIPLE},
+    [0x2F] = {read_log, F_DISK | F_EXT},
     [0x30] = {pio_sectors, F_DISK | F_WRITE},
     [0x31] = {pio_sectors, F_DISK | F_WRITE},
     [0x34] = {pio_sectors, F_DISK | F_WRITE | F_EXT},
     [0x35] = {dma_sectors, F_DISK | F_WRITE | F_EXT},
+    [0x37] = {set_max, F_DISK | F_EXT},
     [0x39] = {pio_sectors, F_DISK | F_WRITE | F_EXT | F_MULTIPLE},
     [0x3C] = {pio_sectors, F_DISK | F_WRITE}, /* WRITE VERIFY */
     [0x3D] = {dma_sectors, F_DISK | F_WRITE | F_EXT | F_FUA},
@@ -658,6 +623,7 @@ static const struct ata_command commands[256] = {
     [0x99] = {sleep_mode, ALL},
     [0xA0] = {packet, F_PACKET},
     [0xA1] = {identify_packet, F_PACKET},
+    [0xB0] = {smart, F_DISK},
     [0xC4] = {pio_sectors, F_DISK | F_MULTIPLE},
     [0xC5] = {pio_sectors, F_DISK | F_WRITE | F_MULTIPLE},
     [0xC6] = {set_multiple, F_DISK},
@@ -677,6 +643,7 @@ static const struct ata_command commands[256] = {
     [0xEC] = {identify, F_DISK},
     [0xEF] = {set_features, ALL},
     [0xF8] = {native_max, F_DISK},
+    [0xF9] = {set_max, F_DISK},
 };
 
 void ata_execute(struct ide_channel *ch, uint8_t opcode)
@@ -684,6 +651,8 @@ void ata_execute(struct ide_channel *ch, uint8_t opcode)
     struct ide_drive *d = ide_drive(ch);
     const struct ata_command *c = &commands[opcode];
 
+    ch->native_before = d->native_asked;
+    d->native_asked = 0;
     if (c->flags & (d->kind == IDE_DISK ? F_DISK : F_PACKET)) {
         c->run(ch, d, c->flags);
         return;
@@ -692,5 +661,5 @@ void ata_execute(struct ide_channel *ch, uint8_t opcode)
         /* 8.15.5, 8.34.5: a packet device says by its signature what it is. */
         ata_signature(d);
     }
-    abort_command(ch);
+    ata_abort(ch);
 }

@@ -152,6 +152,7 @@ static void read_blocks(struct ide_channel *ch, struct ide_drive *d, uint32_t lb
     if (ch->use_dma) {
         ide_enter(ch, ch->use == IDE_USE_PACKET_READ ? IDE_DMA : IDE_READ);
     } else if (atapi_set_block_size(ch, (uint64_t)count * size)) {
+        ide_ahead_command(ch, ch->lba, ch->left);
         ide_enter(ch, IDE_READ);
     }
 }
@@ -405,7 +406,7 @@ void atapi_power_on(struct ide_drive *d)
     d->atapi.recovery[1] = 5; /* retries */
 }
 
-void atapi_identify(const struct ide_drive *d, uint8_t *data)
+void atapi_identify(const struct ide_drive *d, bool serial, uint8_t *data)
 {
     uint16_t features = 0x4218; /* NOP, DEVICE RESET, PACKET, power management */
     uint16_t extended = (uint16_t)(0x4000 | (d->wwn ? 0x0100 : 0));
@@ -418,5 +419,5 @@ void atapi_identify(const struct ide_drive *d, uint8_t *data)
     ata_identify_word(data, 84, extended);
     ata_identify_word(data, 85, features);
     ata_identify_word(data, 87, extended);
-    ata_identify_common(d, data);
+    ata_identify_common(d, serial, data);
 }

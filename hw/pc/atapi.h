@@ -12,7 +12,7 @@
 void atapi_packet(struct ide_channel *ch);
 
 /* IDENTIFY PACKET DEVICE's 512 bytes. */
-void atapi_identify(const struct ide_drive *d, uint8_t *data);
+void atapi_identify(const struct ide_drive *d, bool serial, uint8_t *data);
 
 /* The command packet is in the buffer: executes it. */
 void atapi_execute(struct ide_channel *ch);

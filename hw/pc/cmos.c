@@ -120,10 +120,9 @@ static void fill_disks(uint8_t *ram, const struct cmos_config *config)
         ram[CMOS_DISK_EXTENDED_TYPE + i] = DISK_TYPE_USER;
         fill_disk(ram + CMOS_DISK_PARAMETERS + i * DISK_PARAMETERS_SIZE, &config->disk[i]);
     }
-    /* Two bits a unit: 0 the geometry as it is, 1 LBA-assisted, for what INT 13h cannot say. */
     for (unsigned i = 0; i < CMOS_DISKS; i++)
-        if (config->disk[i].cylinders > 1024)
-            ram[CMOS_TRANSLATION] |= (uint8_t)(1 << (2 * i));
+        if (config->disk[i].cylinders)
+            ram[CMOS_TRANSLATION] |= (uint8_t)((config->disk[i].translation & 3) << (2 * i));
 }
 
 static void fill_checksum(uint8_t *ram)

@@ -31,6 +31,7 @@ enum cmos_floppy {
 struct cmos_disk {
     uint16_t cylinders;
     uint8_t heads, sectors;
+    uint8_t translation; /* of INT 13h's addresses: 0 none, 1 LBA, 2 large, 3 rechs */
 };
 
 struct cmos_config {

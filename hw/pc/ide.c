@@ -10,11 +10,17 @@
 #define DEVICE_RESET    0x08
 #define DEVICE_DIAGNOSE 0x90
 
-void ide_update_irq(struct ide_channel *ch)
+static bool intrq(const struct ide_channel *ch)
 {
-    const struct ide_drive *d = ide_drive(ch);
-    bool level = d->kind != IDE_ABSENT && d->interrupt &&
-                 !(ch->control & (IDE_CONTROL_NIEN | IDE_CONTROL_SRST));
+    const struct ide_drive *d = &ch->drive[ch->selected];
+    return d->kind != IDE_ABSENT && d->interrupt &&
+           !(ch->control & (IDE_CONTROL_NIEN | IDE_CONTROL_SRST));
+}
+
+/* Recomputes INTRQ: the one place that drives it. */
+static void update_irq(struct ide_channel *ch)
+{
+    bool level = intrq(ch);
     if (level && !ch->line) {
         ch->bm.status |= BMDMA_STATUS_INT; /* rev 1.0, 3.2: set by the rising edge */
     }
@@ -34,7 +40,7 @@ void ide_finish(struct ide_channel *ch)
     ide_end_silently(ch);
     ide_drive(ch)->interrupt = true;
     if (ch->use_dma) {
-        bmdma_finished(&ch->bm);
+        bmdma_finished(&ch->bm, prd_exhausted(&ch->prd.at));
     }
 }
 
@@ -48,8 +54,9 @@ void ide_fail(struct ide_channel *ch, uint8_t error)
 void ide_abandon(struct ide_channel *ch)
 {
     ch->phase = IDE_IDLE;
-    ch->held = false;
+    ch->held = IDE_HELD_NOTHING;
     ch->abandoned = ch->in_flight;
+    ide_ahead_drop(ch);
     ide_stopped(ch);
 }
 
@@ -83,6 +90,21 @@ void ide_data_out(struct ide_channel *ch, uint32_t length, bool interrupt)
     next_drq(ch, interrupt);
 }
 
+void ide_drq_moved(struct ide_channel *ch, uint32_t n)
+{
+    ch->pos += n;
+    if (ch->pos < ch->drq_end) {
+        return;
+    }
+    if (ch->pos < ch->length) {
+        next_drq(ch, true);
+    } else if (ch->phase == IDE_DATA_IN) {
+        ide_buffer_taken(ch);
+    } else {
+        ide_buffer_given(ch);
+    }
+}
+
 /* Moves bytes from the DRQ block to the host; what the device has not got reads as ones. */
 static void data_in(struct ide_channel *ch, uint8_t *to, size_t bytes)
 {
@@ -94,15 +116,7 @@ static void data_in(struct ide_channel *ch, uint8_t *to, size_t bytes)
         memcpy(to, ch->buffer + ch->pos, n);
         to += n;
         bytes -= n;
-        ch->pos += n;
-        if (ch->pos < ch->drq_end) {
-            break;
-        }
-        if (ch->pos < ch->length) {
-            next_drq(ch, true);
-        } else {
-            ide_buffer_taken(ch);
-        }
+        ide_drq_moved(ch, n);
     }
     memset(to, 0xFF, bytes);
 }
@@ -118,15 +132,7 @@ static void data_out(struct ide_channel *ch, const uint8_t *from, size_t bytes)
         memcpy(ch->buffer + ch->pos, from, n);
         from += n;
         bytes -= n;
-        ch->pos += n;
-        if (ch->pos < ch->drq_end) {
-            break;
-        }
-        if (ch->pos < ch->length) {
-            next_drq(ch, true);
-        } else {
-            ide_buffer_given(ch);
-        }
+        ide_drq_moved(ch, n);
     }
 }
 
@@ -142,7 +148,7 @@ void ide_execute(struct ide_channel *ch, uint8_t opcode)
     ch->opcode = opcode;
     ch->use = IDE_USE_NONE;
     ch->use_dma = ch->writing = ch->flush_after = ch->lost = ch->odd = ch->lba48 = false;
-    ch->left = 0;
+    ch->left = ch->fill = 0;
     ch->piece = IDE_PIECE;
     ch->drq_size = IDE_SECTOR;
     if (opcode == DEVICE_DIAGNOSE) {
@@ -154,16 +160,67 @@ void ide_execute(struct ide_channel *ch, uint8_t opcode)
     ata_execute(ch, opcode);
 }
 
+/* DEVICE RESET (8.7). DEV stays as it is. */
+static void device_reset_done(struct ide_channel *ch)
+{
+    struct ide_drive *d = ide_drive(ch);
+
+    d->power = IDE_POWER_ACTIVE;
+    d->interrupt = false;
+    ata_signature(d);
+}
+
+/* Software reset (9.3). */
+static void software_reset_done(struct ide_channel *ch)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        struct ide_drive *d = &ch->drive[i];
+        d->interrupt = false;
+        d->power = IDE_POWER_ACTIVE;
+        d->native_asked = 0;
+        if (d->revert) {
+            ata_defaults(d);
+        }
+        ata_signature(d);
+    }
+    ch->selected = 0;
+}
+
+/* A reset is over, and BSY clear, when what it took back has ended: nothing then still reaches the
+ * medium or guest memory. */
+static void reset_when_ended(struct ide_channel *ch, enum ide_held reset)
+{
+    if (ch->in_flight) {
+        ch->held = (uint8_t)reset;
+    } else if (reset == IDE_HELD_RESET) {
+        software_reset_done(ch);
+    } else {
+        device_reset_done(ch);
+    }
+}
+
+void ide_abandoned_ended(struct ide_channel *ch)
+{
+    enum ide_held held = (enum ide_held)ch->held;
+
+    ch->abandoned = false;
+    ch->held = IDE_HELD_NOTHING;
+    if (held == IDE_HELD_COMMAND) {
+        ide_execute(ch, ch->held_opcode);
+    } else if (held) {
+        reset_when_ended(ch, held);
+    }
+}
+
 static void command_write(struct ide_channel *ch, uint8_t opcode)
 {
     struct ide_drive *d = ide_drive(ch);
 
-    if (opcode == DEVICE_RESET && d->kind == IDE_CDROM && !(ch->control & IDE_CONTROL_SRST)) {
-        /* The one command that a busy device takes (8.7). DEV stays as it is. */
+    if (opcode == DEVICE_RESET && d->kind == IDE_CDROM && !(ch->control & IDE_CONTROL_SRST) &&
+        ch->held != IDE_HELD_RESET) {
+        /* The one command that a busy device takes. */
         ide_abandon(ch);
-        d->power = IDE_POWER_ACTIVE;
-        d->interrupt = false;
-        ata_signature(d);
+        reset_when_ended(ch, IDE_HELD_DEVICE_RESET);
         return;
     }
     if (busy(ch) || d->power == IDE_POWER_SLEEP) {
@@ -175,18 +232,16 @@ static void command_write(struct ide_channel *ch, uint8_t opcode)
     d->interrupt = false;
     if (ch->in_flight) {
         /* What an abandoned command still has under way owns the buffer and the request. */
-        ch->held = true;
+        ch->held = IDE_HELD_COMMAND;
         ch->held_opcode = opcode;
         return;
     }
     ide_execute(ch, opcode);
 }
 
-/* Status as the selected device gives it. BSY and DRQ follow from the phase alone, so that no
- * command can leave one behind. */
-static uint8_t status(struct ide_channel *ch)
+uint8_t ide_status(const struct ide_channel *ch)
 {
-    const struct ide_drive *d = ide_drive(ch);
+    const struct ide_drive *d = &ch->drive[ch->selected];
 
     if (d->kind == IDE_ABSENT) {
         return 0; /* device 0 answers so for an absent device 1 (9.16.1) */
@@ -212,7 +267,7 @@ static uint8_t register_read(struct ide_channel *ch, unsigned reg)
 
     if (reg == 7) {
         d->interrupt = false;
-        return status(ch);
+        return ide_status(ch);
     }
     if (d->kind == IDE_ABSENT) {
         d = &ch->drive[0]; /* device 0 shows its own registers for an absent device 1 (9.16.1) */
@@ -283,7 +338,7 @@ static void register_write(struct ide_channel *ch, unsigned reg, uint8_t value)
     }
 }
 
-static void control_write(struct ide_channel *ch, uint8_t value)
+void ide_control(struct ide_channel *ch, uint8_t value)
 {
     uint8_t was = ch->control;
 
@@ -292,16 +347,7 @@ static void control_write(struct ide_channel *ch, uint8_t value)
         ide_abandon(ch);
     }
     if ((was & IDE_CONTROL_SRST) && !(value & IDE_CONTROL_SRST)) {
-        for (unsigned i = 0; i < 2; i++) {
-            struct ide_drive *d = &ch->drive[i];
-            d->interrupt = false;
-            d->power = IDE_POWER_ACTIVE;
-            if (d->revert) {
-                ata_defaults(d);
-            }
-            ata_signature(d);
-        }
-        ch->selected = 0;
+        reset_when_ended(ch, IDE_HELD_RESET);
     }
 }
 
@@ -323,7 +369,7 @@ static uint64_t command_read(void *opaque, uint64_t offset, unsigned width)
             value |= (uint64_t)register_read(ch, (unsigned)offset + i) << 8 * i;
         }
     }
-    ide_update_irq(ch);
+    ide_settle(ch);
     return value;
 }
 
@@ -340,7 +386,7 @@ static void command_region_write(void *opaque, uint64_t offset, unsigned width, 
             register_write(ch, (unsigned)offset + i, (uint8_t)(value >> 8 * i));
         }
     }
-    ide_update_irq(ch);
+    ide_settle(ch);
 }
 
 static uint32_t command_read_run(void *opaque, uint64_t offset, unsigned width, void *buf,
@@ -352,7 +398,7 @@ static uint32_t command_read_run(void *opaque, uint64_t offset, unsigned width, 
         return 0;
     }
     data_in(ch, buf, (size_t)count * width);
-    ide_update_irq(ch);
+    ide_settle(ch);
     return count;
 }
 
@@ -365,7 +411,7 @@ static uint32_t command_write_run(void *opaque, uint64_t offset, unsigned width,
         return 0;
     }
     data_out(ch, buf, (size_t)count * width);
-    ide_update_irq(ch);
+    ide_settle(ch);
     return count;
 }
 
@@ -381,15 +427,15 @@ static uint64_t control_region_read(void *opaque, uint64_t offset, unsigned widt
 {
     (void)offset;
     (void)width;
-    return status(opaque); /* alternate status: the interrupt stays pending (7.3) */
+    return ide_status(opaque); /* alternate status: the interrupt stays pending (7.3) */
 }
 
 static void control_region_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
 {
     (void)offset;
     (void)width;
-    control_write(opaque, (uint8_t)value);
-    ide_update_irq(opaque);
+    ide_control(opaque, (uint8_t)value);
+    ide_settle(opaque);
 }
 
 const struct io_ops ide_control_ops = {
@@ -398,18 +444,51 @@ const struct io_ops ide_control_ops = {
     .write = control_region_write,
 };
 
+static enum ide_engine engine(const struct ide_channel *ch)
+{
+    if (!bmdma_active(&ch->bm)) {
+        return IDE_ENGINE_WAITS;
+    }
+    /* Without the PCI command register's bus master bit nothing reaches memory; data from it never
+     * come. */
+    return ch->bm.master ? IDE_ENGINE_RUNS : ch->writing ? IDE_ENGINE_WAITS : IDE_ENGINE_LOSES;
+}
+
+/* Rev 1.0, 3.2, the table of status bits. */
+static void broken(struct ide_channel *ch, bool bad)
+{
+    ch->stopping = false;
+    bmdma_halt(&ch->bm, bad);
+    ide_end_silently(ch);
+}
+
+const struct ide_front ide_parallel_front = {
+    .engine = engine,
+    .broken = broken,
+    .settle = update_irq,
+};
+
+void ide_push_irq(struct ide_channel *ch)
+{
+    ch->line = intrq(ch);
+    irq_set(&ch->irq, ch->line);
+    irq_push(&ch->irq);
+}
+
 void ide_channel_reset(struct ide_channel *ch)
 {
     ide_abandon(ch);
+    ide_let_go(ch, NULL);
     for (unsigned i = 0; i < 2; i++) {
         struct ide_drive *d = &ch->drive[i];
         ata_defaults(d);
         d->cur_heads = d->heads;
         d->cur_sectors = d->sectors;
+        d->smart.enabled = true;
         if (d->kind == IDE_CDROM) {
             atapi_power_on(d);
         }
         ata_signature(d);
     }
-    ide_update_irq(ch);
+    ide_settle(ch);
 }

@@ -3,6 +3,8 @@
 #include "hw/pc/atapi.h"
 #include "hw/pc/ide.h"
 
+#define LBA_END (UINT64_C(1) << 51) /* 48 bits of sectors of 4096 bytes, in units of 512 */
+
 static const struct state_field atapi_state[] = {
     STATE_LIMIT(struct atapi, sense_key, 15),
     STATE_UINT(struct atapi, asc),
@@ -15,6 +17,36 @@ static const struct state_field atapi_state[] = {
     STATE_UINT(struct atapi, byte_limit),
     STATE_UINT(struct atapi, raw_parts),
     STATE_ARRAY(struct atapi, recovery),
+    STATE_FIELDS_END,
+};
+
+static const struct state_field error_state[] = {
+    STATE_UINT(struct ide_error, opcode), STATE_UINT(struct ide_error, error),
+    STATE_UINT(struct ide_error, status), STATE_UINT(struct ide_error, device),
+    STATE_UINT(struct ide_error, count),  STATE_UINT(struct ide_error, hours),
+    STATE_UINT(struct ide_error, lba),    STATE_FIELDS_END,
+};
+
+/* A reset of the machine is no new disk: what it has written down stays. */
+static const struct state_field smart_state[] = {
+    STATE_BOOL(struct ide_smart, enabled),
+    STATE_BOOL(struct ide_smart, autosave, .keep_on_reset = true),
+    STATE_BOOL(struct ide_smart, offline_done, .keep_on_reset = true),
+    STATE_LIMIT(struct ide_smart, tests, IDE_SELF_TESTS - 1, .keep_on_reset = true),
+    STATE_ARRAY(struct ide_smart, test_type, .keep_on_reset = true),
+    STATE_ARRAY(struct ide_smart, test_hours, .keep_on_reset = true),
+    STATE_UINT(struct ide_smart, errors, .keep_on_reset = true),
+    STATE_STRUCTS(struct ide_smart, error, error_state, .keep_on_reset = true),
+    STATE_FIELDS_END,
+};
+
+static const struct state_field queue_error_state[] = {
+    STATE_UINT(struct ide_queue_error, tag, .reset = 0x80),
+    STATE_UINT(struct ide_queue_error, status),
+    STATE_UINT(struct ide_queue_error, error),
+    STATE_UINT(struct ide_queue_error, device),
+    STATE_UINT(struct ide_queue_error, count),
+    STATE_UINT(struct ide_queue_error, lba),
     STATE_FIELDS_END,
 };
 
@@ -37,6 +69,9 @@ static const struct state_field drive_state[] = {
     STATE_LIMIT(struct ide_drive, cur_heads, 16),
     STATE_UINT(struct ide_drive, cur_sectors),
     STATE_LIMIT(struct ide_drive, power, IDE_POWER_SLEEP),
+    STATE_LIMIT(struct ide_drive, visible, UINT64_C(1) << 51),
+    STATE_UINT(struct ide_drive, native_asked),
+    STATE_STRUCT(struct ide_drive, smart, smart_state),
     STATE_STRUCT(struct ide_drive, atapi, atapi_state),
     STATE_FIELDS_END,
 };
@@ -56,13 +91,16 @@ const struct state_field ide_channel_state[] = {
     STATE_BOOL(struct ide_channel, lost),
     STATE_BOOL(struct ide_channel, odd),
     STATE_BOOL(struct ide_channel, lba48),
-    STATE_LIMIT(struct ide_channel, lba, UINT64_C(1) << 48),
+    STATE_STRUCT(struct ide_channel, prd.at, prd_cursor_state),
+    STATE_LIMIT(struct ide_channel, lba, LBA_END),
     STATE_LIMIT(struct ide_channel, left, 0xFFFFFFFF),
     STATE_LIMIT(struct ide_channel, piece, IDE_PIECE, .reset = IDE_PIECE),
     STATE_LIMIT(struct ide_channel, pos, IDE_BUFFER),
     STATE_LIMIT(struct ide_channel, drq_end, IDE_BUFFER),
     STATE_LIMIT(struct ide_channel, length, IDE_BUFFER),
     STATE_LIMIT(struct ide_channel, drq_size, IDE_BUFFER),
+    STATE_LIMIT(struct ide_channel, fill, IDE_BUFFER / IDE_SECTOR - 1),
+    STATE_STRUCT(struct ide_channel, queue_error, queue_error_state),
     /* 128 KiB that a reset need not touch: nothing reads it before a command has filled it. */
     STATE_ARRAY(struct ide_channel, buffer_words, .keep_on_reset = true),
     STATE_FIELDS_END,
@@ -87,6 +125,13 @@ static bool plausible(const struct ide_channel *ch)
     if ((d->kind == IDE_CDROM) != ide_for_packet(ch) && ch->use != IDE_USE_REPLY) {
         return false;
     }
+    if (ch->use == IDE_USE_SECTORS && !ch->use_dma &&
+        (ch->drq_size < IDE_SECTOR || (ch->drq_size & (ch->drq_size - 1)))) {
+        return false; /* so that DRQ blocks fill the buffer, and part of one can be completed */
+    }
+    if (ch->fill && (ch->use != IDE_USE_SECTORS || ch->phase != IDE_READ)) {
+        return false;
+    }
     if (ch->use == IDE_USE_PACKET_RAW && !atapi_raw_size(d->atapi.raw_parts)) {
         return false;
     }
@@ -94,7 +139,7 @@ static bool plausible(const struct ide_channel *ch)
         return false;
     }
     /* A medium may be shorter on this side: requests beyond its end fail as they should. */
-    if (ch->lba + ch->left > (UINT64_C(1) << 48) ||
+    if (ch->lba + ch->left > LBA_END ||
         (ide_for_packet(ch) && ch->left % 4 && ch->phase != IDE_DMA)) {
         return false;
     }
@@ -139,6 +184,7 @@ static bool plausible(const struct ide_channel *ch)
 
 bool ide_channel_loaded(struct ide_channel *ch, struct err *err)
 {
+    ch->held = IDE_HELD_NOTHING;
     for (unsigned i = 0; i < 2; i++) {
         const struct ide_drive *d = &ch->drive[i];
         if (d->multiple & (d->multiple - 1)) {
@@ -160,10 +206,5 @@ bool ide_channel_loaded(struct ide_channel *ch, struct err *err)
             d->block = NULL;
         }
     }
-    const struct ide_drive *d = ide_drive(ch);
-    ch->line = d->kind != IDE_ABSENT && d->interrupt &&
-               !(ch->control & (IDE_CONTROL_NIEN | IDE_CONTROL_SRST));
-    irq_set(&ch->irq, ch->line);
-    irq_push(&ch->irq);
     return true;
 }

@@ -103,44 +103,38 @@ static void submit_buffer(struct ide_channel *ch, enum block_op op, uint32_t pos
     submit(ch, op, ch->lba, sectors, &ch->request_iov, 1);
 }
 
-/* The bus master ran out of descriptors or memory: rev 1.0, 3.2, the table of status bits. */
-static void bus_master_failed(struct ide_channel *ch, bool bad)
+/* May data of a DMA command move now? */
+static bool engine_runs(struct ide_channel *ch)
 {
-    ch->stopping = false;
-    bmdma_halt(&ch->bm, bad);
-    ide_end_silently(ch);
-}
-
-/* Without the PCI command register's bus master bit nothing reaches memory: data for it get lost
- * and the drive is content; data from it never come. */
-static bool no_master(struct ide_channel *ch)
-{
-    if (ch->bm.master) {
-        return false;
-    }
-    if (!ch->writing) {
+    switch (ch->front->engine(ch)) {
+    case IDE_ENGINE_RUNS:
+        return true;
+    case IDE_ENGINE_LOSES:
         ch->left = 0;
         if (ide_for_packet(ch)) {
             atapi_finish(ch);
         } else {
             ide_finish(ch);
         }
+        break;
+    case IDE_ENGINE_WAITS:
+        break;
     }
-    return true;
+    return false;
 }
 
 /* Less than a sector fits a scatter list, or is left in the table: one sector by the buffer. */
 static void dma_bounce(struct ide_channel *ch)
 {
     ch->bounce = true;
-    ch->after = ch->bm.cursor;
+    ch->after = ch->prd.at;
     if (!ch->writing) {
         submit_buffer(ch, BLOCK_READ, 0, 1);
         return;
     }
     bool bad = false;
-    if (bmdma_copy(&ch->bm, &ch->after, ch->buffer, IDE_SECTOR, false, &bad) < IDE_SECTOR) {
-        bus_master_failed(ch, bad);
+    if (prd_copy(&ch->prd, &ch->after, ch->buffer, IDE_SECTOR, false, &bad) < IDE_SECTOR) {
+        ch->front->broken(ch, bad);
         return;
     }
     submit_buffer(ch, BLOCK_WRITE, 0, 1);
@@ -151,24 +145,24 @@ static void dma_next(struct ide_channel *ch)
 {
     size_t want = (size_t)min32(ch->left, ch->piece) * IDE_SECTOR;
 
-    if (!bmdma_active(&ch->bm) || no_master(ch)) {
+    if (!engine_runs(ch)) {
         return;
     }
-    if (bmdma_exhausted(&ch->bm.cursor)) {
-        bus_master_failed(ch, false);
+    if (prd_exhausted(&ch->prd.at)) {
+        ch->front->broken(ch, false);
         return;
     }
     for (;;) {
         bool bad = false;
-        ch->after = ch->bm.cursor;
+        ch->after = ch->prd.at;
         dma_sg_init(&ch->sg, ch->dma, !ch->writing);
-        size_t got = bmdma_gather(&ch->bm, &ch->after, &ch->sg, want, &bad);
+        size_t got = prd_gather(&ch->prd, &ch->after, &ch->sg, want, &bad);
         if (got == want && !bad) {
             break;
         }
         dma_sg_finish(&ch->sg, 0);
         if (bad) {
-            bus_master_failed(ch, true);
+            ch->front->broken(ch, true);
             return;
         }
         if (got < IDE_SECTOR) {
@@ -188,13 +182,13 @@ static void dma_buffer(struct ide_channel *ch)
 {
     bool bad = false;
 
-    if (!bmdma_active(&ch->bm) || no_master(ch)) {
+    if (!engine_runs(ch)) {
         return;
     }
-    ch->pos += (uint32_t)bmdma_copy(&ch->bm, &ch->bm.cursor, ch->buffer + ch->pos,
-                                    ch->length - ch->pos, !ch->writing, &bad);
+    ch->pos += (uint32_t)prd_copy(&ch->prd, &ch->prd.at, ch->buffer + ch->pos, ch->length - ch->pos,
+                                  !ch->writing, &bad);
     if (ch->pos < ch->length) {
-        bus_master_failed(ch, bad);
+        ch->front->broken(ch, bad);
     } else if (ch->writing) {
         ide_buffer_given(ch);
     } else {
@@ -204,8 +198,7 @@ static void dma_buffer(struct ide_channel *ch)
 
 static void discard_next(struct ide_channel *ch)
 {
-    uint64_t lba;
-    uint32_t count;
+    uint64_t lba, count;
 
     if (ata_next_range(ch, &lba, &count)) {
         submit(ch, BLOCK_DISCARD, lba, count, NULL, 0);
@@ -214,11 +207,72 @@ static void discard_next(struct ide_channel *ch)
     }
 }
 
-/* Does what the phase asks for, as far as it can be done now. */
-static void kick(struct ide_channel *ch)
+/* Sectors per DRQ block of a PIO read: the host takes them in one go, so they are there together.
+ */
+static uint32_t block_sectors(const struct ide_channel *ch)
+{
+    bool whole = ch->use == IDE_USE_SECTORS && !ch->use_dma;
+    return whole ? ch->drq_size / IDE_SECTOR : 1;
+}
+
+static void read_done(struct ide_channel *ch, uint32_t sectors)
+{
+    ch->lba += sectors;
+    ch->left -= sectors;
+    if (ch->use == IDE_USE_VERIFY) {
+        if (ch->left) {
+            ide_kick(ch);
+        } else {
+            ata_sectors_done(ch);
+        }
+        return;
+    }
+    ch->fill += sectors;
+    if (ch->left && ch->fill % block_sectors(ch)) {
+        ide_kick(ch);
+        return;
+    }
+    uint32_t length = ch->fill * IDE_SECTOR;
+    ch->fill = 0;
+    if (ch->use == IDE_USE_PACKET_RAW) {
+        length = atapi_build_raw(ch, length);
+    }
+    if (ch->use_dma) {
+        ch->pos = 0;
+        ch->length = length;
+        ide_enter(ch, IDE_DMA_BUFFER);
+        return;
+    }
+    ide_ahead_next(ch);
+    ide_data_in(ch, length, true);
+}
+
+/* Reads on, from the medium or from what was read ahead. */
+static void read_next(struct ide_channel *ch)
+{
+    uint32_t sectors = min32(ch->left, ch->piece), got;
+
+    if (ch->use == IDE_USE_VERIFY) {
+        submit_buffer(ch, BLOCK_READ, 0, min32(sectors, BUFFER_SECTORS));
+        return;
+    }
+    if (ide_for_packet(ch)) {
+        sectors = min32(sectors, atapi_chunk(ch));
+    } else {
+        /* The buffer ends with a DRQ block; a part of one that is here already is completed. */
+        uint32_t per = block_sectors(ch);
+        sectors = min32(sectors, ch->fill ? per - ch->fill % per : BUFFER_SECTORS / per * per);
+    }
+    if (ch->use_dma || ch->fill || !ide_ahead_take(ch, sectors, &got)) {
+        submit_buffer(ch, BLOCK_READ, ch->fill * IDE_SECTOR, sectors);
+    } else if (got) {
+        read_done(ch, got);
+    }
+}
+
+void ide_kick(struct ide_channel *ch)
 {
     struct ide_drive *d = ide_drive(ch);
-    uint32_t sectors;
 
     if (ch->parked || ch->in_flight) {
         return;
@@ -233,9 +287,7 @@ static void kick(struct ide_channel *ch)
     case IDE_DATA_OUT:
         break;
     case IDE_READ:
-        sectors = min32(ch->left, ch->piece);
-        submit_buffer(ch, BLOCK_READ, 0,
-                      min32(sectors, ide_for_packet(ch) ? atapi_chunk(ch) : BUFFER_SECTORS));
+        read_next(ch);
         break;
     case IDE_WRITE:
         submit_buffer(ch, BLOCK_WRITE, ch->pos,
@@ -259,7 +311,7 @@ static void kick(struct ide_channel *ch)
 void ide_enter(struct ide_channel *ch, enum ide_phase phase)
 {
     ch->phase = (uint8_t)phase;
-    kick(ch);
+    ide_kick(ch);
 }
 
 /*
@@ -279,39 +331,13 @@ static bool narrow(struct ide_channel *ch, uint32_t sectors)
     return true;
 }
 
-static void read_done(struct ide_channel *ch, uint32_t sectors)
-{
-    uint32_t length = sectors * IDE_SECTOR;
-
-    ch->lba += sectors;
-    ch->left -= sectors;
-    if (ch->use == IDE_USE_VERIFY) {
-        if (ch->left) {
-            kick(ch);
-        } else {
-            ata_sectors_done(ch);
-        }
-        return;
-    }
-    if (ch->use == IDE_USE_PACKET_RAW) {
-        length = atapi_build_raw(ch, length);
-    }
-    if (ch->use_dma) {
-        ch->pos = 0;
-        ch->length = length;
-        ide_enter(ch, IDE_DMA_BUFFER);
-    } else {
-        ide_data_in(ch, length, true);
-    }
-}
-
 static void write_done(struct ide_channel *ch, uint32_t sectors)
 {
     ch->lba += sectors;
     ch->left -= sectors;
     ch->pos += sectors * IDE_SECTOR;
     if (ch->pos < ch->length) {
-        kick(ch);
+        ide_kick(ch);
     } else if (ch->left) {
         ide_data_out(ch, min32(ch->left, BUFFER_SECTORS) * IDE_SECTOR, true);
     } else {
@@ -323,20 +349,20 @@ static void dma_done(struct ide_channel *ch, uint32_t sectors)
 {
     if (ch->bounce && !ch->writing) {
         bool bad = false;
-        size_t n = bmdma_copy(&ch->bm, &ch->after, ch->buffer, IDE_SECTOR, true, &bad);
-        ch->bm.cursor = ch->after;
+        size_t n = prd_copy(&ch->prd, &ch->after, ch->buffer, IDE_SECTOR, true, &bad);
+        ch->prd.at = ch->after;
         if (n < IDE_SECTOR) {
-            bus_master_failed(ch, bad);
+            ch->front->broken(ch, bad);
             return;
         }
     }
-    ch->bm.cursor = ch->after;
+    ch->prd.at = ch->after;
     ch->lba += sectors;
     ch->left -= sectors;
     if (ide_stopped(ch) && ch->left) {
         ide_end_silently(ch);
     } else if (ch->left) {
-        kick(ch);
+        ide_kick(ch);
     } else if (ide_for_packet(ch)) {
         atapi_finish(ch);
     } else {
@@ -357,12 +383,8 @@ static void request_done(struct block_request *request, int error)
         dma_sg_finish(&ch->sg, ch->sg.to_guest ? ch->sg.bytes : 0);
     }
     if (ch->abandoned) {
-        ch->abandoned = false;
-        if (ch->held) {
-            ch->held = false;
-            ide_execute(ch, ch->held_opcode);
-        }
-        ide_update_irq(ch);
+        ide_abandoned_ended(ch);
+        ide_settle(ch);
         return;
     }
     switch ((enum ide_phase)ch->phase) {
@@ -377,7 +399,7 @@ static void request_done(struct block_request *request, int error)
         if (error && ide_stopped(ch)) {
             ide_end_silently(ch);
         } else if (error && narrow(ch, sectors)) {
-            kick(ch);
+            ide_kick(ch);
         } else if (error) {
             medium_error(ch, error);
         } else if (ch->phase == IDE_READ) {
@@ -396,10 +418,10 @@ static void request_done(struct block_request *request, int error)
         }
         break;
     case IDE_DISCARD:
-        kick(ch); /* a hint: an image that cannot discard has not failed */
+        ide_kick(ch); /* a hint: an image that cannot discard has not failed */
         break;
     }
-    ide_update_irq(ch);
+    ide_settle(ch);
 }
 
 bool ide_stopped(struct ide_channel *ch)
@@ -433,6 +455,9 @@ void ide_bus_master_event(struct ide_channel *ch, enum bmdma_event event)
     bool dma = ch->use_dma &&
                (ch->phase == IDE_READ || ch->phase == IDE_DMA || ch->phase == IDE_DMA_BUFFER);
 
+    if (event == BMDMA_STARTED) {
+        ch->prd.at = prd_start(PRD_BUS_MASTER, ch->bm.table, 0);
+    }
     if (event == BMDMA_STOPPED && dma) {
         stop_transfer(ch);
     } else if (event == BMDMA_STARTED && ch->stopping) {
@@ -440,19 +465,22 @@ void ide_bus_master_event(struct ide_channel *ch, enum bmdma_event event)
         ide_abandon(ch);
         ide_end_silently(ch);
     } else if (event == BMDMA_STARTED || event == BMDMA_ENABLED) {
-        kick(ch);
+        ide_kick(ch);
     }
-    ide_update_irq(ch);
+    ide_settle(ch);
 }
 
-/* Lets what is under way on the image end, and nothing more of it begin. */
-static void let_go(struct ide_channel *ch, struct block *block)
+void ide_let_go(struct ide_channel *ch, struct block *block)
 {
     bool parked = ch->parked;
 
     ch->parked = true;
-    if (block && ch->in_flight && ch->request_block == block) {
-        block_drain(block);
+    ide_ahead_drop(ch);
+    if (ch->in_flight && (!block || ch->request_block == block)) {
+        block_drain(ch->request_block);
+    }
+    if (ch->ahead.reading && (!block || ch->ahead.block == block)) {
+        block_drain(ch->ahead.block);
     }
     ch->parked = parked;
 }
@@ -462,14 +490,16 @@ struct block *ide_change_medium(struct ide_channel *ch, unsigned device, struct 
     struct ide_drive *d = &ch->drive[device];
     struct block *old = d->block;
 
-    let_go(ch, old);
+    if (old) {
+        ide_let_go(ch, old);
+    }
     d->block = block;
     atapi_medium_changed(d, block != NULL);
     if (ch->selected == device) {
         ch->lost = true;
-        kick(ch);
+        ide_kick(ch);
     }
-    ide_update_irq(ch);
+    ide_settle(ch);
     return old;
 }
 
@@ -477,27 +507,27 @@ void ide_unplug(struct ide_channel *ch, unsigned device)
 {
     struct ide_drive *d = &ch->drive[device];
 
-    let_go(ch, d->block);
+    if (d->block) {
+        ide_let_go(ch, d->block);
+    }
     if (ch->selected == device) {
         ide_abandon(ch);
     }
     d->kind = IDE_ABSENT;
     d->block = NULL;
     d->unplugged = true;
-    ide_update_irq(ch);
+    ide_settle(ch);
 }
 
 void ide_channel_quiesce(struct ide_channel *ch)
 {
+    ide_let_go(ch, NULL);
     ch->parked = true;
-    if (ch->in_flight) {
-        block_drain(ch->request_block);
-    }
 }
 
 void ide_channel_resume(struct ide_channel *ch)
 {
     ch->parked = false;
-    kick(ch);
-    ide_update_irq(ch);
+    ide_kick(ch);
+    ide_settle(ch);
 }

@@ -204,9 +204,16 @@ static bool add_cmos(struct machine *m, struct err *err)
         .vcpus = config->vcpus,
         .boot_order = config->boot_order,
     };
-    for (unsigned unit = 0; unit < CMOS_DISKS; unit++)
-        ide_drive_geometry(m->ide, unit, &cmos.disk[unit].cylinders, &cmos.disk[unit].heads,
-                           &cmos.disk[unit].sectors);
+    for (unsigned unit = 0; unit < CMOS_DISKS; unit++) {
+        struct ide_geometry g;
+        ide_drive_geometry(m->ide, unit, &g);
+        cmos.disk[unit] = (struct cmos_disk){
+            .cylinders = g.cylinders,
+            .heads = g.heads,
+            .sectors = g.sectors,
+            .translation = (uint8_t)(g.translation ? g.translation - IDE_TRANSLATION_NONE : 0),
+        };
+    }
     return cmos_realize(m->bus, &m->devices, &cmos, err) != NULL;
 }
 

@@ -119,7 +119,13 @@ static bool ide_loaded(struct device *device, struct err *err)
 
     pci_device_loaded(&ide->pci);
     take_bus_master_bit(ide);
-    return ide_channel_loaded(&ide->channel[0], err) && ide_channel_loaded(&ide->channel[1], err);
+    for (unsigned i = 0; i < 2; i++) {
+        if (!ide_channel_loaded(&ide->channel[i], err)) {
+            return false;
+        }
+        ide_push_irq(&ide->channel[i]);
+    }
+    return true;
 }
 
 static void ide_destroy(struct device *device)
@@ -164,79 +170,6 @@ static struct piix3_ide *allocate(void)
     return ide;
 }
 
-static bool set_string(char *to, size_t size, const char *from, unsigned unit, const char *what,
-                       struct err *err)
-{
-    size_t len = strlen(from);
-
-    if (len > size) {
-        return err_set(err, "IDE drive %u: %s \"%s\" is longer than %zu characters", unit, what,
-                       from, size);
-    }
-    for (size_t i = 0; i < len; i++) {
-        if (from[i] < 0x20 || from[i] > 0x7E) {
-            return err_set(err, "IDE drive %u: %s has characters that are not printable ASCII",
-                           unit, what);
-        }
-    }
-    for (size_t i = 0; i < size; i++)
-        to[i] = i < len ? from[i] : ' ';
-    return true;
-}
-
-/* Default translation: what the configuration says, or the usual 16 heads and 63 sectors. */
-static bool set_geometry(struct ide_drive *d, const struct ide_drive_config *c, struct err *err)
-{
-    uint64_t cylinders = ide_sectors(d) / (16 * 63);
-
-    d->cylinders = (uint16_t)(cylinders > 16383 ? 16383 : cylinders < 1 ? 1 : cylinders);
-    d->heads = 16;
-    d->sectors = 63;
-    if (!c->cyls && !c->heads && !c->secs) {
-        return true;
-    }
-    if (!c->cyls || c->cyls > 65535 || !c->heads || c->heads > 16 || !c->secs || c->secs > 255) {
-        return err_set(err,
-                       "IDE drive %u: geometry %u/%u/%u is out of range (cyls 1-65535, heads "
-                       "1-16, secs 1-255)",
-                       d->unit, c->cyls, c->heads, c->secs);
-    }
-    d->cylinders = (uint16_t)c->cyls;
-    d->heads = (uint8_t)c->heads;
-    d->sectors = (uint8_t)c->secs;
-    return true;
-}
-
-static bool set_drive(struct ide_drive *d, unsigned unit, const struct ide_drive_config *c,
-                      struct err *err)
-{
-    char serial[21];
-
-    d->unit = unit;
-    if (!c->present) {
-        return true;
-    }
-    if (!c->cdrom && !c->block) {
-        return err_set(err, "IDE drive %u: a disk needs an image", unit);
-    }
-    d->kind = c->cdrom ? IDE_CDROM : IDE_DISK;
-    d->block = c->block;
-    d->wwn = c->wwn;
-    d->discard = c->discard && !c->cdrom;
-    d->flush_matters = !c->cdrom && block_write_cache(c->block);
-    snprintf(serial, sizeof(serial), "QM%05u", unit + 1);
-    return set_string(d->serial, sizeof(d->serial), c->serial ? c->serial : serial, unit, "serial",
-                      err) &&
-           set_string(d->model, sizeof(d->model),
-                      c->model   ? c->model
-                      : c->cdrom ? "QEMU DVD-ROM"
-                                 : "QEMU HARDDISK",
-                      unit, "model", err) &&
-           set_string(d->firmware, sizeof(d->firmware), c->firmware ? c->firmware : "2.5+", unit,
-                      "firmware version", err) &&
-           (c->cdrom || set_geometry(d, c, err));
-}
-
 static void set_config_space(struct pci_device *pci)
 {
     pci_set16(pci->config + STATUS, 0x0280); /* medium DEVSEL, fast back-to-back */
@@ -276,7 +209,9 @@ struct piix3_ide *piix3_ide_realize(struct pci_bus *pci, struct bus *bus, struct
         return NULL;
     }
     for (unsigned i = 0; i < IDE_UNITS; i++) {
-        if (!set_drive(drive_of(ide, i), i, &config->drive[i], err)) {
+        char name[16];
+        snprintf(name, sizeof(name), "IDE drive %u", i);
+        if (!ide_drive_init(drive_of(ide, i), i, name, &config->drive[i], err)) {
             free(ide->memory);
             return NULL;
         }
@@ -292,7 +227,9 @@ struct piix3_ide *piix3_ide_realize(struct pci_bus *pci, struct bus *bus, struct
     ide->pci.config_written = config_written;
     for (unsigned i = 0; i < 2; i++) {
         struct ide_channel *ch = &ide->channel[i];
-        ch->dma = ch->bm.dma = dma;
+        ch->front = &ide_parallel_front;
+        ch->dma = ch->prd.dma = dma;
+        ch->prd.format = PRD_BUS_MASTER;
         ch->clock = clock;
         ch->tray_moved = config->tray_moved;
         ch->opaque = config->opaque;
@@ -339,14 +276,17 @@ bool ide_tray_locked(const struct piix3_ide *ide, unsigned unit)
     return ide_drive_is_cdrom(ide, unit) && ide->channel[unit / 2].drive[unit % 2].atapi.locked;
 }
 
-void ide_drive_geometry(const struct piix3_ide *ide, unsigned unit, uint16_t *cylinders,
-                        uint8_t *heads, uint8_t *sectors)
+void ide_drive_geometry(const struct piix3_ide *ide, unsigned unit, struct ide_geometry *g)
 {
     const struct ide_drive *d = unit < IDE_UNITS ? &ide->channel[unit / 2].drive[unit % 2] : NULL;
-    bool disk = d && d->kind == IDE_DISK;
-    *cylinders = disk ? d->cylinders : 0;
-    *heads = disk ? d->heads : 0;
-    *sectors = disk ? d->sectors : 0;
+
+    memset(g, 0, sizeof(*g));
+    if (d && d->kind == IDE_DISK) {
+        g->cylinders = d->cylinders;
+        g->heads = d->heads;
+        g->sectors = d->sectors;
+        g->translation = (enum ide_translation)d->translation;
+    }
 }
 
 bool ide_tray_open(const struct piix3_ide *ide, unsigned unit)

@@ -15,23 +15,12 @@
 #include "hw/core/device.h"
 #include "hw/core/dma.h"
 #include "hw/core/irq.h"
+#include "hw/pc/ide_drive.h"
 #include "hw/pc/pci.h"
 
 #define IDE_UNITS 4 /* channel * 2 + device */
 
 struct piix3_ide;
-
-struct ide_drive_config {
-    bool present;
-    bool cdrom;
-    struct block *block;        /* disk: needed; CD drive: NULL when empty. Stays the caller's */
-    const char *serial;         /* NULL: "QM00001" … by unit; at most 20 printable characters */
-    const char *model;          /* NULL: "QEMU HARDDISK", "QEMU DVD-ROM"; at most 40 */
-    const char *firmware;       /* NULL: "2.5+"; at most 8 */
-    uint64_t wwn;               /* 0: none */
-    uint32_t cyls, heads, secs; /* default translation; all 0: computed */
-    bool discard;               /* TRIM reaches the image; else it is accepted and ignored */
-};
 
 struct piix3_ide_config {
     struct ide_drive_config drive[IDE_UNITS];
@@ -56,10 +45,8 @@ struct block *ide_drive_block(struct piix3_ide *ide, unsigned unit);
 /* True if unit 0..3 has a CD drive. */
 bool ide_drive_is_cdrom(const struct piix3_ide *ide, unsigned unit);
 
-/* The default translation of the disk in unit 0..3, as its IDENTIFY data has it; zeroes where there
- * is none. */
-void ide_drive_geometry(const struct piix3_ide *ide, unsigned unit, uint16_t *cylinders,
-                        uint8_t *heads, uint8_t *sectors);
+/* The geometry of the disk in unit 0..3; zeroes where there is none. */
+void ide_drive_geometry(const struct piix3_ide *ide, unsigned unit, struct ide_geometry *g);
 
 /*
  * Puts a medium into the CD drive (NULL: takes it out and leaves the tray open) and returns the one

@@ -48,8 +48,8 @@ static const struct cmos_config typical = {
     .ram_above_4g = 5 * GIB,
     .vcpus = 4,
     .boot_order = "dc",
-    .disk = {{.cylinders = 16383, .heads = 16, .sectors = 63},
-             {0},
+    .disk = {{.cylinders = 16383, .heads = 16, .sectors = 63, .translation = 1},
+             {.translation = 3},
              {0},
              {.cylinders = 1024, .heads = 8, .sectors = 17}},
 };
@@ -126,13 +126,15 @@ static void disks(void **state)
     assert_int_equal(get16(0x21), 16383);
     assert_int_equal(get(0x23), 63);
     assert_int_equal(get(0x24), 0);
-    assert_int_equal(get(0x39), 0x01); /* 1024 cylinders need no translation */
+    assert_int_equal(get(0x39), 0x01); /* and none where there is no disk */
 }
 
 static void second_disk(void **state)
 {
-    const struct cmos_config config = {
-        .disk = {{0}, {.cylinders = 500, .heads = 4, .sectors = 32}, {.cylinders = 2000}}};
+    const struct cmos_config config = {.disk = {{0},
+                                                {.cylinders = 500, .heads = 4, .sectors = 32},
+                                                {.cylinders = 2000, .translation = 2},
+                                                {.cylinders = 5000, .translation = 3}}};
     (void)state;
     make(&config);
     assert_int_equal(get(0x12), 0x0F);
@@ -141,7 +143,7 @@ static void second_disk(void **state)
     assert_int_equal(get(0x26), 4);
     assert_int_equal(get(0x29), 0xC0);
     assert_int_equal(get(0x2C), 32);
-    assert_int_equal(get(0x39), 0x10);
+    assert_int_equal(get(0x39), 0xE0);
 }
 
 static void floppies(void **state)
