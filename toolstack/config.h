@@ -61,7 +61,7 @@ struct config_drive {
     enum block_format format;
     enum block_cache cache;
     bool read_only;
-    bool discard; /* discard=unmap: the guest is offered TRIM, and it reaches the image */
+    bool discard; /* discard=unmap: the guest's TRIM reaches the image */
     enum block_detect_zeroes detect_zeroes;
     enum block_on_error rerror, werror;
     struct block_limits limits;
@@ -70,7 +70,8 @@ struct config_drive {
     uint32_t cyls, heads, secs;     /* 0: computed */
     enum config_chs_translation chs_translation;
     uint32_t logical_block_size, physical_block_size; /* powers of two, physical >= logical */
-    uint32_t discard_granularity;                     /* bytes; 0: not said */
+    uint32_t discard_granularity;                     /* bytes, a power of two; 0: not said */
+    bool no_trim; /* discard_granularity=0: TRIM is not offered */
 };
 
 struct config_monitor {

@@ -173,15 +173,22 @@ bool libxl_topology_keys(struct optstr *o, struct config_drive *d, struct err *e
         [CONFIG_CHS_LARGE] = "large", [CONFIG_CHS_RECHS] = "rechs",
     };
     unsigned translation = CONFIG_CHS_AUTO;
-    uint64_t logical = 512, physical = 0, granularity = 0;
+    uint64_t logical = 512, physical = 0, granularity = 1;
     uint64_t cyls = 0, heads = 0, secs = 0;
-    if (!optstr_only(o, "logical_block_size", "512", err) ||
+    if (!power_of_two(o, "logical_block_size", 512, 4096, &logical, err) ||
         !power_of_two(o, "physical_block_size", 512, 2 << 20, &physical, err) ||
         !power_of_two(o, "discard_granularity", 0, 1 << 30, &granularity, err))
         return false;
+    if (logical != 512 && (logical != 4096 || d->cdrom))
+        return err_set(err, "%s: logical_block_size=%u is not 512 or 4096", o->option,
+                       (unsigned)logical);
     if (!physical)
         physical = logical;
-    if (granularity && granularity < logical)
+    if (physical < logical)
+        return err_set(err, "%s: physical_block_size=%u is less than logical_block_size=%u",
+                       o->option, (unsigned)physical, (unsigned)logical);
+    d->no_trim = !granularity;
+    if (granularity > 1 && granularity < logical)
         return err_set(err, "%s: discard_granularity=%llu is less than a sector", o->option,
                        (unsigned long long)granularity);
     if (!d->cdrom &&
@@ -198,7 +205,7 @@ bool libxl_topology_keys(struct optstr *o, struct config_drive *d, struct err *e
     d->chs_translation = (enum config_chs_translation)translation;
     d->logical_block_size = (uint32_t)logical;
     d->physical_block_size = (uint32_t)physical;
-    d->discard_granularity = (uint32_t)granularity;
+    d->discard_granularity = granularity > 1 ? (uint32_t)granularity : 0;
     return true;
 }
 

@@ -377,7 +377,8 @@ void ata_buffer_done(struct ide_channel *ch)
     ide_enter(ch, IDE_DISCARD);
 }
 
-bool ata_next_range(struct ide_channel *ch, uint64_t *lba, uint64_t *count)
+/* Entries that touch, taken as one range. */
+static bool joined_range(struct ide_channel *ch, uint64_t *lba, uint64_t *count)
 {
     uint8_t shift = ide_drive(ch)->shift;
 
@@ -390,9 +391,24 @@ bool ata_next_range(struct ide_channel *ch, uint64_t *lba, uint64_t *count)
         if (!*count) {
             *lba = ENTRY_LBA(e) << shift;
         }
-        *count += (uint64_t)ENTRY_COUNT(e) << shift; /* entries that touch become one range */
+        *count += (uint64_t)ENTRY_COUNT(e) << shift;
     }
     return *count != 0;
+}
+
+bool ata_next_range(struct ide_channel *ch, uint64_t *lba, uint64_t *count)
+{
+    uint64_t below = ide_drive(ch)->granularity - 1;
+
+    while (joined_range(ch, lba, count)) {
+        uint64_t first = (*lba + below) & ~below, end = (*lba + *count) & ~below;
+        if (first < end) {
+            *lba = first;
+            *count = end - first;
+            return true;
+        }
+    }
+    return false;
 }
 
 /* --- Settings, power, cache --- */

@@ -134,7 +134,8 @@ struct ide_drive {
     uint8_t shift;            /* a logical sector has IDE_SECTOR << shift bytes */
     uint8_t physical;         /* a physical one has IDE_SECTOR << physical */
     bool trim;                /* DATA SET MANAGEMENT is there */
-    bool discard;             /* and reaches the image */
+    bool discard;             /* and reaches the image, in pieces of */
+    uint32_t granularity;     /* so many sectors, a power of two */
     bool flush_matters;       /* the image has a write cache */
     uint64_t next_error_line; /* when the next I/O error of this drive may be logged */
 

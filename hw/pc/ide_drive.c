@@ -62,11 +62,11 @@ static bool set_geometry(struct ide_drive *d, const char *name, const struct ide
     return true;
 }
 
-/* Logarithm of a sector size in units of IDE_SECTOR; false: not 512 to 1 MiB, or no power of two.
+/* Logarithm of a sector size in units of IDE_SECTOR; false: not 512 to 2 MiB, or no power of two.
  */
 static bool sector_size(uint32_t bytes, uint8_t *shift)
 {
-    for (*shift = 0; *shift <= 11; ++*shift) {
+    for (*shift = 0; *shift <= 12; ++*shift) {
         if (bytes == IDE_SECTOR << *shift) {
             return true;
         }
@@ -87,7 +87,7 @@ static bool set_sector_sizes(struct ide_drive *d, const char *name,
     if (!sector_size(physical, &d->physical) || d->physical < d->shift) {
         return err_set(err,
                        "%s: physical sectors of %u bytes; they have a power of two from the "
-                       "logical sector's size to 1 MiB",
+                       "logical sector's size to 2 MiB",
                        name, physical);
     }
     if (!ide_sectors(d) || block_bytes(d->block) % logical) {
@@ -113,6 +113,7 @@ bool ide_drive_init(struct ide_drive *d, unsigned unit, const char *name,
     d->wwn = c->wwn;
     d->trim = !c->no_trim && !c->cdrom;
     d->discard = c->discard && d->trim;
+    d->granularity = c->discard_granularity / IDE_SECTOR ? c->discard_granularity / IDE_SECTOR : 1;
     d->flush_matters = !c->cdrom && block_write_cache(c->block);
     snprintf(serial, sizeof(serial), "QM%05u", unit + 1);
     return set_string(d->serial, sizeof(d->serial), c->serial ? c->serial : serial, name, "serial",

@@ -37,10 +37,12 @@ struct ide_drive_config {
     uint64_t wwn;               /* 0: none */
     uint32_t cyls, heads, secs; /* default translation; all 0: computed */
     enum ide_translation translation;
-    uint32_t logical_block;  /* bytes: 512 or 4096; 0: 512 */
-    uint32_t physical_block; /* a power of two from logical_block to 1 MiB; 0: logical_block */
-    bool no_trim;            /* TRIM is not offered (discard_granularity=0) */
-    bool discard;            /* TRIM reaches the image; else it is accepted and ignored */
+    uint32_t logical_block;       /* bytes: 512 or 4096; 0: 512 */
+    uint32_t physical_block;      /* a power of two from logical_block to 2 MiB; 0: logical_block */
+    bool no_trim;                 /* TRIM is not offered */
+    bool discard;                 /* TRIM reaches the image; else it is accepted and ignored */
+    uint32_t discard_granularity; /* bytes, a power of two: what of a range is not a whole one is
+                                     kept; 0: anything can be discarded */
 };
 
 /* Makes the drive, all zeroes before, what config says. `unit` counts for its default serial number

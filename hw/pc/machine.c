@@ -103,6 +103,11 @@ static void tray_moved(void *opaque, unsigned unit, bool open)
 
 static bool add_ide(struct machine *m, struct err *err)
 {
+    static const enum ide_translation translations[] = {
+        [CONFIG_CHS_AUTO] = IDE_TRANSLATION_AUTO,   [CONFIG_CHS_NONE] = IDE_TRANSLATION_NONE,
+        [CONFIG_CHS_LBA] = IDE_TRANSLATION_LBA,     [CONFIG_CHS_LARGE] = IDE_TRANSLATION_LARGE,
+        [CONFIG_CHS_RECHS] = IDE_TRANSLATION_RECHS,
+    };
     const struct config *config = m->config.config;
     struct piix3_ide_config ide = {.tray_moved = tray_moved, .opaque = m};
     for (size_t i = 0; i < config->drive_count; i++) {
@@ -118,6 +123,11 @@ static bool add_ide(struct machine *m, struct err *err)
             .cyls = d->cyls,
             .heads = d->heads,
             .secs = d->secs,
+            .translation = translations[d->chs_translation],
+            .logical_block = d->logical_block_size,
+            .physical_block = d->physical_block_size,
+            .no_trim = d->no_trim,
+            .discard_granularity = d->discard_granularity,
             .discard = d->discard,
         };
     }

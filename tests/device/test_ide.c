@@ -68,7 +68,7 @@ static void test_realize_errors(void **state)
         {.present = true, .block = disk, .logical_block = 8192},
         {.present = true, .block = disk, .physical_block = 768},
         {.present = true, .block = disk, .physical_block = 256},
-        {.present = true, .block = disk, .physical_block = 2u << 20},
+        {.present = true, .block = disk, .physical_block = 4u << 20},
         {.present = true, .block = disk, .logical_block = 4096, .physical_block = 512},
         {.present = true, .block = odd, .logical_block = 4096},
         {.present = true, .block = disk, .translation = IDE_TRANSLATION_RECHS + 1},

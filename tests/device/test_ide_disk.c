@@ -463,6 +463,24 @@ static void test_trim_ranges(void **state)
         assert_int_equal(t->block[0]->records[1 + i].bytes, want[i].count * 512);
     }
     ide_rig_free(t);
+    /* Pieces of 4096 bytes only: what is not a whole one stays. */
+    config.drive[0].block = fake_block_new("big", 1ull << 40);
+    config.drive[0].discard_granularity = 4096;
+    t = ide_rig_with(&config);
+    static const uint64_t pieces[] = {1 | 7ull << 48, 8 | 9ull << 48, 19 | 12ull << 48,
+                                      39 | 2ull << 48, 63 | 18ull << 48};
+    static const struct {
+        uint64_t first, count;
+    } left[] = {{8, 8}, {64, 16}}; /* of 1-16, 19-30, 39-40 and 63-80: 24-30 is no whole one */
+    for (unsigned i = 0; i < 64; i++)
+        rig_mem_write(t->rig, 0x8000 + 8 * i, 8, i < 5 ? pieces[i] : 0);
+    trim(t, 1);
+    assert_int_equal(t->block[0]->record_count, 2);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(t->block[0]->records[i].offset, left[i].first * 512);
+        assert_int_equal(t->block[0]->records[i].bytes, left[i].count * 512);
+    }
+    ide_rig_free(t);
 }
 
 static void test_trim_refused(void **state)

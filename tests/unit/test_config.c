@@ -395,7 +395,14 @@ static void test_drive_policies(void **state)
     assert_int_equal(d->cache, BLOCK_CACHE_WRITEBACK);
     assert_int_equal(d->physical_block_size, 4096);
     assert_int_equal(d->discard_granularity, 65536);
+    assert_false(d->no_trim);
     assert_int_equal(d->chs_translation, CONFIG_CHS_LARGE);
+    accepted(BASE "-drive if=none,id=a,file=/a "
+                  "-device ide-hd,drive=a,discard_granularity=0,logical_block_size=4096");
+    d = &config.drives[0];
+    assert_true(d->no_trim);
+    assert_int_equal(d->logical_block_size, 4096);
+    assert_int_equal(d->physical_block_size, 4096);
     accepted(BASE "-drive if=none,id=a,file=/a,cache=none -device ide-hd,drive=a,write-cache=off");
     assert_int_equal(config.drives[0].cache, BLOCK_CACHE_DIRECTSYNC);
     accepted(BASE "-drive file=/dev/cdrom,media=cdrom,format=host_device");
@@ -495,8 +502,9 @@ static void test_drive_keys(void **state)
     refused(BASE "-device ide-cd,bootindex=1", "-device|bootindex|-boot");
     refused(BASE "-device ide-cd,cyls=1", "-device|cyls=");
     refused(BASE "-device ide-hd,drive=x,heads=3 -drive if=none,id=x,file=/a", "cyls=|together");
-    refused(BASE "-device ide-hd,drive=x,logical_block_size=4096 -drive if=none,id=x,file=/a",
-            "logical_block_size=4096");
+    refused(BASE "-device ide-hd,drive=x,logical_block_size=1024 -drive if=none,id=x,file=/a",
+            "logical_block_size=1024|512 or 4096");
+    refused(BASE "-device ide-cd,logical_block_size=4096", "logical_block_size=4096");
     refused(BASE "-device ide-hd,drive=x,physical_block_size=1000 -drive if=none,id=x,file=/a",
             "physical_block_size=1000|power of two");
     refused(BASE "-device ide-hd,drive=x,bios-chs-trans=big -drive if=none,id=x,file=/a",
@@ -508,8 +516,9 @@ static void test_drive_keys(void **state)
     refused(BASE "-device ide-hd,drive=x,serial=123456789012345678901 -drive if=none,id=x,file=/a",
             "serial=|20");
     refused(BASE "-device 'ide-hd,drive=x,model=a\tb' -drive if=none,id=x,file=/a", "model=|ASCII");
-    refused(BASE "-device ide-hd,drive=x,logical_block_size=4096 -drive if=none,id=x,file=/a",
-            "logical_block_size=4096|512");
+    refused(BASE "-device ide-hd,drive=x,logical_block_size=4096,physical_block_size=512 "
+                 "-drive if=none,id=x,file=/a",
+            "physical_block_size=512|logical_block_size=4096");
     static const char *const formats[] = {"qcow", "qcow2", "vpc", "qed", "vmdk", ""};
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
         char line[256];
