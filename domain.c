@@ -26,10 +26,19 @@
 #include "ui/keymap.h"
 #include "ui/vnc.h"
 
+/* What an image's errors come back with. */
+struct drive_ref {
+    struct domain *domain;
+    size_t index; /* of config->drives */
+};
+
 struct domain {
     const struct config *config;
     struct loop *loop;
     struct block *blocks[CONFIG_MAX_DRIVES]; /* by index of config->drives */
+    struct drive_ref drive_refs[CONFIG_MAX_DRIVES];
+    struct block_limits limits[CONFIG_MAX_DRIVES]; /* of the drive, whatever medium is in it */
+    struct deferred io_error;                      /* an image failed and the guest is to stop */
     struct chardev *serial[CONFIG_MAX_SERIAL];
     struct rom vga_rom;
     struct companion *companion;
@@ -131,22 +140,61 @@ static bool start(struct domain *d, struct err *err)
     return true;
 }
 
+/* The guest stands still and its devices have nothing under way, but what an image has failed and
+ * `cont` is to try again. */
+static bool halt(struct domain *d, struct err *err)
+{
+    d->running = false;
+    loop_guest_stop(d->loop);
+    bool ok = hv_run(d->hv, false, err);
+    for (size_t i = 0; i < d->config->drive_count; i++)
+        if (d->blocks[i])
+            block_keep_failed(d->blocks[i], true);
+    devices_quiesce(machine_devices(d->machine));
+    for (size_t i = 0; i < d->config->drive_count; i++)
+        if (d->blocks[i])
+            block_keep_failed(d->blocks[i], false);
+    return ok;
+}
+
 /* Nothing of the guest is under way any more when this returns; the images may be somebody else's.
  */
 static bool stop(struct domain *d, struct err *err)
 {
-    if (!d->running)
-        return true;
-    d->running = false;
-    loop_guest_stop(d->loop);
-    bool ok = hv_run(d->hv, false, err);
-    devices_quiesce(machine_devices(d->machine));
+    bool was_running = d->running, ok = !was_running || halt(d, err);
     for (size_t i = 0; i < d->config->drive_count; i++)
         if (d->blocks[i] && !block_inactivate(d->blocks[i], ok ? err : NULL))
             ok = false;
-    if (d->state != QMP_SHUTDOWN)
+    if (was_running && d->state != QMP_SHUTDOWN)
         d->state = QMP_PAUSED;
     return ok;
+}
+
+/* werror=stop and the like. The images stay ours: what failed is not on them yet. */
+static void stop_for_error(void *opaque)
+{
+    struct domain *d = opaque;
+    struct err err;
+    if (!d->running)
+        return;
+    if (!halt(d, &err))
+        log_error("%s", err.text);
+    if (d->state != QMP_SHUTDOWN)
+        d->state = QMP_IO_ERROR;
+    log_warn("the guest is paused after an I/O error; QMP's cont tries again");
+    if (d->qmp)
+        qmp_event(d->qmp, "STOP");
+}
+
+static void drive_failed(void *opaque, const struct block_failure *failure)
+{
+    const struct drive_ref *ref = opaque;
+    struct domain *d = ref->domain;
+    const struct config_drive *drive = &d->config->drives[ref->index];
+    if (d->qmp)
+        qmp_event_block_error(d->qmp, ref->index, drive->id, drive->node_name, failure);
+    if (failure->action == BLOCK_ACTION_STOP)
+        loop_defer(d->loop, &d->io_error);
 }
 
 /* ---- QMP's target ------------------------------------------------------------------------------
@@ -160,10 +208,9 @@ static enum qmp_run_state target_run_state(void *opaque)
 static bool target_stop(void *opaque, struct err *err)
 {
     struct domain *d = opaque;
-    if (!d->running)
-        return true;
-    bool ok = stop(d, err);
-    qmp_event(d->qmp, "STOP");
+    bool was_running = d->running, ok = stop(d, err);
+    if (was_running)
+        qmp_event(d->qmp, "STOP");
     return ok;
 }
 
@@ -175,6 +222,9 @@ static bool target_cont(void *opaque, struct err *err)
     if (!start(d, err))
         return false;
     qmp_event(d->qmp, "RESUME");
+    for (size_t i = 0; i < d->config->drive_count; i++)
+        if (d->blocks[i])
+            block_retry(d->blocks[i]);
     return true;
 }
 
@@ -228,8 +278,13 @@ static bool target_block(void *opaque, size_t index, struct qmp_block_info *info
     if (b) {
         info->file = block_file(b);
         info->read_only = block_read_only(b);
+        info->node_name = drive->node_name;
+        info->format = drive->format;
         info->cache = drive->cache;
         info->bytes = block_bytes(b);
+        info->io_status = block_io_status(b);
+        info->detect_zeroes = drive->detect_zeroes;
+        info->limits = block_limits(b);
         info->stats = block_stats(b);
     }
     if (drive->cdrom) {
@@ -237,6 +292,26 @@ static bool target_block(void *opaque, size_t index, struct qmp_block_info *info
         info->tray_open = ide_tray_open(machine_ide(d->machine), drive->ide_unit);
     }
     return true;
+}
+
+static struct block_config block_config_of(struct domain *d, size_t index)
+{
+    const struct config_drive *drive = &d->config->drives[index];
+    return (struct block_config){
+        .id = drive->id,
+        .file = drive->file,
+        .fd = drive->fd,
+        .format = drive->format,
+        .cache = drive->cache,
+        .read_only = drive->read_only,
+        .ignore_discard = !drive->discard,
+        .detect_zeroes = drive->detect_zeroes,
+        .rerror = drive->rerror,
+        .werror = drive->werror,
+        .failed = drive_failed,
+        .opaque = &d->drive_refs[index],
+        .limits = d->limits[index],
+    };
 }
 
 /* Puts `medium` (NULL: none) into drive `index`, whose old one goes. */
@@ -282,14 +357,11 @@ static bool target_change_medium(void *opaque, size_t index, const struct qmp_me
             close(medium->fd);
         return false;
     }
-    struct block_config config = {
-        .id = d->config->drives[index].id,
-        .file = medium->file,
-        .fd = medium->fd,
-        .format = medium->format,
-        .cache = d->config->drives[index].cache,
-        .read_only = true, /* whatever is asked: it is a CD */
-    };
+    struct block_config config = block_config_of(d, index);
+    config.file = medium->file;
+    config.fd = medium->fd;
+    config.format = medium->format;
+    config.read_only = true; /* whatever is asked: it is a CD */
     struct block *b = block_open(d->loop, &config, err);
     if (!b)
         return false;
@@ -298,6 +370,22 @@ static bool target_change_medium(void *opaque, size_t index, const struct qmp_me
         return false;
     }
     set_medium(d, index, b);
+    return true;
+}
+
+static bool target_resize(void *opaque, size_t index, uint64_t bytes, struct err *err)
+{
+    struct domain *d = opaque;
+    return block_resize(d->blocks[index], bytes, err);
+}
+
+static bool target_set_limits(void *opaque, size_t index, const struct block_limits *limits,
+                              struct err *err)
+{
+    struct domain *d = opaque;
+    if (!block_set_limits(d->blocks[index], limits, err))
+        return false;
+    d->limits[index] = *limits;
     return true;
 }
 
@@ -367,22 +455,6 @@ static bool target_set_vnc_password(void *opaque, const char *password, struct e
 
 /* ---- Opening and closing -----------------------------------------------------------------------
  */
-
-static struct block_config block_config_of(struct domain *d, size_t index)
-{
-    const struct config_drive *drive = &d->config->drives[index];
-    return (struct block_config){
-        .id = drive->id,
-        .file = drive->file,
-        .fd = drive->fd,
-        .format = drive->format,
-        .cache = drive->cache,
-        .read_only = drive->read_only,
-        .ignore_discard = !drive->discard,
-        .detect_zeroes = drive->detect_zeroes,
-        .limits = drive->limits,
-    };
-}
 
 static bool open_blocks(struct domain *d, struct err *err)
 {
@@ -485,6 +557,8 @@ static bool open_monitors(struct domain *d, struct err *err)
         .block = target_block,
         .eject = target_eject,
         .change_medium = target_change_medium,
+        .resize = target_resize,
+        .set_limits = target_set_limits,
         .pci = target_pci,
     };
     d->qmp = qmp_new(d->loop, &d->target, err);
@@ -529,6 +603,11 @@ struct domain *domain_open(const struct config *config, struct loop *loop, struc
     d->config = config;
     d->loop = loop;
     d->state = QMP_PRELAUNCH;
+    deferred_init(&d->io_error, stop_for_error, d);
+    for (size_t i = 0; i < config->drive_count; i++) {
+        d->drive_refs[i] = (struct drive_ref){d, i};
+        d->limits[i] = config->drives[i].limits;
+    }
     if (!open_all(d, err)) {
         domain_close(d);
         return NULL;
@@ -587,6 +666,7 @@ void domain_close(struct domain *d)
     struct err err;
     if (d->running && !stop(d, &err))
         log_warn("%s", err.text);
+    loop_undefer(d->loop, &d->io_error);
     qmp_free(d->qmp);
     vnc_close(d->vnc);
     machine_free(d->machine);

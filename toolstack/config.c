@@ -75,6 +75,7 @@ void config_free(struct config *config)
         struct config_drive *d = &config->drives[i];
         free(d->id);
         free(d->qdev);
+        free(d->node_name);
         free(d->file);
         free(d->serial);
         free(d->model);

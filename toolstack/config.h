@@ -50,9 +50,10 @@ enum config_vga { CONFIG_VGA_NONE, CONFIG_VGA_STD };
 
 /* A disk or CD in its place: IDE unit = channel * 2 + slave. */
 struct config_drive {
-    char *id;   /* of the medium (query-block's "device"): -drive's id, or as qemu makes it up:
-                   "ide0-hd0", "ide1-cd0" */
-    char *qdev; /* -device's id, which eject and blockdev-change-medium name; or NULL */
+    char *id;        /* of the medium (query-block's "device"): -drive's id, or as qemu makes it up:
+                        "ide0-hd0", "ide1-cd0" */
+    char *qdev;      /* -device's id, which eject and blockdev-change-medium name; or NULL */
+    char *node_name; /* -blockdev's, or NULL */
     bool cdrom;
     unsigned ide_unit; /* 0..3 */
     bool empty;        /* CD without medium; file is then NULL */

@@ -15,6 +15,7 @@ static void drive_free(struct libxl_drive *d)
 {
     free(d->drive.id);
     free(d->drive.qdev);
+    free(d->drive.node_name);
     free(d->drive.file);
     free(d->drive.serial);
     free(d->drive.model);

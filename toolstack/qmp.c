@@ -478,6 +478,20 @@ void qmp_event_tray(struct qmp *qmp, const char *id, const char *qdev, bool open
                          open));
 }
 
+void qmp_event_block_error(struct qmp *qmp, size_t index, const char *id, const char *node_name,
+                           const struct block_failure *failure)
+{
+    static const char *const actions[] = {[BLOCK_ACTION_REPORT] = "report",
+                                          [BLOCK_ACTION_IGNORE] = "ignore",
+                                          [BLOCK_ACTION_STOP] = "stop"};
+    send_event(qmp, "BLOCK_IO_ERROR",
+               json_pack("{s:o,s:o,s:s,s:s,s:b,s:s}", "device", qmp_text(id), "node-name",
+                         qmp_node_name(node_name, index), "operation",
+                         failure->op == BLOCK_READ ? "read" : "write", "action",
+                         actions[failure->action], "nospace", block_error_is_space(failure->error),
+                         "reason", strerror(failure->error)));
+}
+
 /* ---- sockets ---- */
 
 static void vnc_expired(void *opaque)

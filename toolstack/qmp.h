@@ -24,6 +24,7 @@ enum qmp_run_state {
     QMP_INMIGRATE, /* -incoming, before the state is loaded */
     QMP_PAUSED,    /* stopped by `stop`, or loaded and not started (-S -incoming) */
     QMP_RUNNING,
+    QMP_IO_ERROR,    /* stopped because an image failed (werror=stop …) */
     QMP_SHUTDOWN,    /* the guest has powered off (-no-shutdown) */
     QMP_POSTMIGRATE, /* state saved, disks handed over */
 };
@@ -51,10 +52,15 @@ struct qmp_block_info {
     bool tray_open; /* CD only */
     bool inserted;  /* there is a medium; the rest is only then meaningful */
     const char *file;
+    const char *node_name; /* -blockdev's, or NULL */
     bool read_only;
+    enum block_format format;
     enum block_cache cache;
     uint64_t bytes;
     const struct block_stats *stats; /* or NULL: all zero */
+    enum block_io_status io_status;
+    enum block_detect_zeroes detect_zeroes;
+    const struct block_limits *limits; /* or NULL: none */
 };
 
 struct qmp_pci_region {
@@ -123,6 +129,11 @@ struct qmp_target {
     bool (*change_medium)(void *opaque, size_t index, const struct qmp_medium *medium,
                           struct err *err);
 
+    /* Only called for a drive with a medium. */
+    bool (*resize)(void *opaque, size_t index, uint64_t bytes, struct err *err);
+    bool (*set_limits)(void *opaque, size_t index, const struct block_limits *limits,
+                       struct err *err);
+
     bool (*pci)(void *opaque, size_t index, struct qmp_pci_info *info);
 };
 
@@ -156,5 +167,9 @@ void qmp_event_reset(struct qmp *qmp, bool by_guest, const char *reason);
 
 /* DEVICE_TRAY_MOVED of a CD drive: id as in qmp_block_info, qdev may be NULL. */
 void qmp_event_tray(struct qmp *qmp, const char *id, const char *qdev, bool open);
+
+/* BLOCK_IO_ERROR of drive `index`; id and node_name as in qmp_block_info. */
+void qmp_event_block_error(struct qmp *qmp, size_t index, const char *id, const char *node_name,
+                           const struct block_failure *failure);
 
 #endif

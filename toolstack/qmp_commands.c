@@ -16,7 +16,7 @@
 
 #include "toolstack/optstr.h"
 
-#define MAX_ARGS 5
+#define MAX_ARGS 22
 /* Further away than this is never. */
 #define EXPIRY_MAX_S (UINT64_C(10) * 365 * 24 * 3600)
 
@@ -38,18 +38,18 @@ static const struct command commands[];
 
 /* ---- arguments, after the table has checked them ---- */
 
-static const char *arg_string(const struct qmp_call *call, const char *name)
+const char *qmp_arg_string(const struct qmp_call *call, const char *name)
 {
     return json_string_value(json_object_get(call->args, name));
 }
 
-static bool arg_bool(const struct qmp_call *call, const char *name, bool fallback)
+bool qmp_arg_bool(const struct qmp_call *call, const char *name, bool fallback)
 {
     const json_t *value = json_object_get(call->args, name);
     return value ? json_is_true(value) : fallback;
 }
 
-static bool arg_int(const struct qmp_call *call, const char *name, json_int_t *out)
+bool qmp_arg_int(const struct qmp_call *call, const char *name, json_int_t *out)
 {
     const json_t *value = json_object_get(call->args, name);
     if (value)
@@ -117,8 +117,7 @@ static void ok(struct qmp_call *call)
     call->result = json_object();
 }
 
-/* A target function's answer; `offered` false: the target has no such function. */
-static void done(struct qmp_call *call, bool offered, bool success)
+void qmp_done(struct qmp_call *call, bool offered, bool success)
 {
     if (!offered)
         qmp_fail(call, QMP_GENERIC, "this command is not available here");
@@ -189,7 +188,7 @@ static void cmd_command_line_options(struct qmp_call *call)
         {"smp-opts", {{"cpus", ARG_INT, true}, {"maxcpus", ARG_INT, true}, {0}}},
         {"boot-opts", {{"order", ARG_STRING, true}, {0}}},
     };
-    const char *wanted = arg_string(call, "option");
+    const char *wanted = qmp_arg_string(call, "option");
     call->result = json_array();
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
         if (wanted && strcmp(wanted, options[i].option))
@@ -212,9 +211,10 @@ static void cmd_command_line_options(struct qmp_call *call)
 const char *qmp_run_state_name(struct qmp *qmp)
 {
     static const char *const names[] = {
-        [QMP_PRELAUNCH] = "prelaunch", [QMP_INMIGRATE] = "inmigrate",
-        [QMP_PAUSED] = "paused",       [QMP_RUNNING] = "running",
-        [QMP_SHUTDOWN] = "shutdown",   [QMP_POSTMIGRATE] = "postmigrate",
+        [QMP_PRELAUNCH] = "prelaunch",     [QMP_INMIGRATE] = "inmigrate",
+        [QMP_PAUSED] = "paused",           [QMP_RUNNING] = "running",
+        [QMP_IO_ERROR] = "io-error",       [QMP_SHUTDOWN] = "shutdown",
+        [QMP_POSTMIGRATE] = "postmigrate",
     };
     const struct qmp_target *t = qmp->target;
     return names[t->run_state ? t->run_state(t->opaque) : QMP_PRELAUNCH];
@@ -230,13 +230,13 @@ static void cmd_status(struct qmp_call *call)
 static void cmd_stop(struct qmp_call *call)
 {
     const struct qmp_target *t = call->qmp->target;
-    done(call, t->stop, t->stop && t->stop(t->opaque, &call->err));
+    qmp_done(call, t->stop, t->stop && t->stop(t->opaque, &call->err));
 }
 
 static void cmd_cont(struct qmp_call *call)
 {
     const struct qmp_target *t = call->qmp->target;
-    done(call, t->cont, t->cont && t->cont(t->opaque, &call->err));
+    qmp_done(call, t->cont, t->cont && t->cont(t->opaque, &call->err));
 }
 
 static void cmd_quit(struct qmp_call *call)
@@ -248,7 +248,7 @@ static void cmd_quit(struct qmp_call *call)
 static void cmd_reset(struct qmp_call *call)
 {
     const struct qmp_target *t = call->qmp->target;
-    done(call, t->reset, t->reset && t->reset(t->opaque, &call->err));
+    qmp_done(call, t->reset, t->reset && t->reset(t->opaque, &call->err));
 }
 
 static void cmd_powerdown(struct qmp_call *call)
@@ -264,10 +264,10 @@ static void cmd_powerdown(struct qmp_call *call)
 static void cmd_save_state(struct qmp_call *call)
 {
     const struct qmp_target *t = call->qmp->target;
-    const char *file = arg_string(call, "filename");
+    const char *file = qmp_arg_string(call, "filename");
     int fd;
     if (!t->save_state) {
-        done(call, false, false);
+        qmp_done(call, false, false);
         return;
     }
     if (!qmp_fd_file(call->qmp, file, true, &fd, &call->err)) {
@@ -276,19 +276,19 @@ static void cmd_save_state(struct qmp_call *call)
             err_set(&call->err, "%s: %s", file, strerror(errno));
     }
     bool success =
-        fd >= 0 && t->save_state(t->opaque, fd, arg_bool(call, "live", true), &call->err);
+        fd >= 0 && t->save_state(t->opaque, fd, qmp_arg_bool(call, "live", true), &call->err);
     /* A full disk may show only now. */
     if (fd >= 0 && close(fd) < 0 && success)
         success = err_set(&call->err, "%s: %s", file, strerror(errno));
-    done(call, true, success);
+    qmp_done(call, true, success);
 }
 
 static void cmd_dirty_log(struct qmp_call *call)
 {
     const struct qmp_target *t = call->qmp->target;
-    done(call, t->set_dirty_log,
-         t->set_dirty_log &&
-             t->set_dirty_log(t->opaque, arg_bool(call, "enable", false), &call->err));
+    qmp_done(call, t->set_dirty_log,
+             t->set_dirty_log &&
+                 t->set_dirty_log(t->opaque, qmp_arg_bool(call, "enable", false), &call->err));
 }
 
 /* ---- lists ---- */
@@ -397,48 +397,48 @@ static void vnc_password(struct qmp_call *call, const char *password)
     const struct qmp_target *t = call->qmp->target;
     if (password && !*password)
         password = NULL;
-    done(call, t->set_vnc_password,
-         t->set_vnc_password && t->set_vnc_password(t->opaque, password, &call->err));
+    qmp_done(call, t->set_vnc_password,
+             t->set_vnc_password && t->set_vnc_password(t->opaque, password, &call->err));
     if (!call->error_class)
         timer_disarm(&call->qmp->vnc_expiry);
 }
 
 static void cmd_vnc_password(struct qmp_call *call)
 {
-    vnc_password(call, arg_string(call, "password"));
+    vnc_password(call, qmp_arg_string(call, "password"));
 }
 
 static bool is_vnc(struct qmp_call *call)
 {
-    if (!strcmp(arg_string(call, "protocol"), "vnc"))
+    if (!strcmp(qmp_arg_string(call, "protocol"), "vnc"))
         return true;
     qmp_fail(call, QMP_GENERIC, "protocol '%s' is not part of this version; there is vnc",
-             arg_string(call, "protocol"));
+             qmp_arg_string(call, "protocol"));
     return false;
 }
 
 static void cmd_set_password(struct qmp_call *call)
 {
-    const char *connected = arg_string(call, "connected");
+    const char *connected = qmp_arg_string(call, "connected");
     if (!is_vnc(call))
         return;
     if (connected && strcmp(connected, "keep"))
         qmp_fail(call, QMP_GENERIC, "connected '%s' is not part of this version; there is keep",
                  connected);
     else
-        vnc_password(call, arg_string(call, "password"));
+        vnc_password(call, qmp_arg_string(call, "password"));
 }
 
 /* "now", "never", "+SECONDS" or seconds since 1970. What has expired is forgotten. */
 static void cmd_expire_password(struct qmp_call *call)
 {
     struct qmp *qmp = call->qmp;
-    const char *when = arg_string(call, "time");
+    const char *when = qmp_arg_string(call, "time");
     uint64_t seconds = 0;
     if (!is_vnc(call))
         return;
     if (!qmp->target->set_vnc_password) {
-        done(call, false, false);
+        qmp_done(call, false, false);
         return;
     }
     if (!strcmp(when, "now")) {
@@ -466,171 +466,14 @@ static void cmd_expire_password(struct qmp_call *call)
     ok(call);
 }
 
-/* ---- disks ---- */
-
-static json_t *block_inserted(const struct qmp_block_info *info)
-{
-    static const char *const limits[] = {"bps", "bps_rd", "bps_wr", "iops", "iops_rd", "iops_wr"};
-    enum block_cache c = info->cache;
-    bool direct = c == BLOCK_CACHE_NONE || c == BLOCK_CACHE_DIRECTSYNC;
-    bool writeback = c != BLOCK_CACHE_WRITETHROUGH && c != BLOCK_CACHE_DIRECTSYNC;
-    json_t *inserted = json_pack(
-        "{s:o,s:b,s:s,s:b,s:i,s:s,s:i,s:{s:b,s:b,s:b},s:{s:o,s:s,s:I}}", "file",
-        qmp_text(info->file), "ro", info->read_only, "drv", "raw", "encrypted", 0,
-        "backing_file_depth", 0, "detect_zeroes", "off", "write_threshold", 0, "cache", "writeback",
-        writeback, "direct", direct, "no-flush", c == BLOCK_CACHE_UNSAFE, "image", "filename",
-        qmp_text(info->file), "format", "raw", "virtual-size", (json_int_t)info->bytes);
-    for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
-        json_object_set_new(inserted, limits[i], json_integer(0));
-    return inserted;
-}
-
-static void cmd_block(struct qmp_call *call)
-{
-    const struct qmp_target *t = call->qmp->target;
-    struct qmp_block_info info = {0};
-    call->result = json_array();
-    for (size_t i = 0; t->block && t->block(t->opaque, i, &info); i++) {
-        json_t *block = json_pack("{s:o,s:s,s:b,s:b}", "device", qmp_text(info.id), "type",
-                                  "unknown", "removable", info.cdrom, "locked", info.locked);
-        if (info.qdev)
-            json_object_set_new(block, "qdev", qmp_text(info.qdev));
-        if (info.cdrom)
-            json_object_set_new(block, "tray_open", json_boolean(info.tray_open));
-        if (info.inserted) {
-            json_object_set_new(block, "io-status", json_string("ok"));
-            json_object_set_new(block, "inserted", block_inserted(&info));
-        }
-        json_array_append_new(call->result, block);
-        info = (struct qmp_block_info){0};
-    }
-}
-
-static void cmd_blockstats(struct qmp_call *call)
-{
-    static const struct block_stats none;
-    const struct qmp_target *t = call->qmp->target;
-    struct qmp_block_info info = {0};
-    call->result = json_array();
-    for (size_t i = 0; t->block && t->block(t->opaque, i, &info); i++) {
-        const struct block_stats *s = info.inserted && info.stats ? info.stats : &none;
-        const struct {
-            const char *name;
-            uint64_t value;
-        } values[] = {
-            {"rd_bytes", s->rd_bytes},
-            {"wr_bytes", s->wr_bytes},
-            {"rd_operations", s->rd_operations},
-            {"wr_operations", s->wr_operations},
-            {"flush_operations", s->flush_operations},
-            {"unmap_operations", s->unmap_operations},
-            {"rd_total_time_ns", s->rd_total_time_ns},
-            {"wr_total_time_ns", s->wr_total_time_ns},
-            {"flush_total_time_ns", s->flush_total_time_ns},
-            {"failed_rd_operations", s->failed_rd_operations},
-            {"failed_wr_operations", s->failed_wr_operations},
-            {"failed_flush_operations", s->failed_flush_operations},
-            /* Nothing is merged or refused before it is counted. */
-            {"rd_merged", 0},
-            {"wr_merged", 0},
-            {"invalid_rd_operations", 0},
-            {"invalid_wr_operations", 0},
-            {"invalid_flush_operations", 0},
-        };
-        json_t *stats = json_object();
-        for (size_t n = 0; n < sizeof(values) / sizeof(values[0]); n++)
-            json_object_set_new(stats, values[n].name, json_integer((json_int_t)values[n].value));
-        json_object_set_new(stats, "account_invalid", json_true());
-        json_object_set_new(stats, "account_failed", json_true());
-        json_object_set_new(stats, "timed_stats", json_array());
-        json_t *entry = json_pack("{s:o,s:o}", "device", qmp_text(info.id), "stats", stats);
-        if (info.qdev)
-            json_object_set_new(entry, "qdev", qmp_text(info.qdev));
-        json_array_append_new(call->result, entry);
-        info = (struct qmp_block_info){0};
-    }
-}
-
-int qmp_find_block(struct qmp *qmp, const char *id, struct qmp_block_info *info)
-{
-    const struct qmp_target *t = qmp->target;
-    *info = (struct qmp_block_info){0};
-    for (int i = 0; t->block && t->block(t->opaque, (size_t)i, info); i++) {
-        if ((info->qdev && !strcmp(info->qdev, id)) || (info->id && !strcmp(info->id, id)))
-            return i;
-        *info = (struct qmp_block_info){0};
-    }
-    return -1;
-}
-
-/* The CD drive that `id` or `device` names; -1 with the error set. */
-static int removable(struct qmp_call *call)
-{
-    const char *id = arg_string(call, "id");
-    if (!id)
-        id = arg_string(call, "device");
-    if (!id) {
-        qmp_fail(call, QMP_GENERIC, "argument 'id' is missing");
-        return -1;
-    }
-    struct qmp_block_info info;
-    int index = qmp_find_block(call->qmp, id, &info);
-    if (index < 0) {
-        qmp_fail(call, QMP_NO_DEVICE, "there is no drive '%s'", id);
-    } else if (!info.cdrom) {
-        qmp_fail(call, QMP_GENERIC, "the medium of '%s' cannot be changed", id);
-        index = -1;
-    }
-    return index;
-}
-
-static void cmd_eject(struct qmp_call *call)
-{
-    const struct qmp_target *t = call->qmp->target;
-    int index = removable(call);
-    if (index >= 0)
-        done(call, t->eject,
-             t->eject &&
-                 t->eject(t->opaque, (size_t)index, arg_bool(call, "force", false), &call->err));
-}
-
-static void change_medium(struct qmp_call *call, const char *file, const char *format,
-                          const char *mode)
-{
-    const struct qmp_target *t = call->qmp->target;
-    struct qmp_medium medium = {.file = file, .fd = -1, .format = BLOCK_FORMAT_RAW};
-    medium.read_only = true; /* every removable drive is a CD */
-    int index = removable(call);
-    if (index < 0)
-        return;
-    if (format && strcmp(format, "raw"))
-        qmp_fail(call, QMP_GENERIC, "format '%s' is not part of this version; use raw", format);
-    else if (mode && strcmp(mode, "retain") && strcmp(mode, "read-only"))
-        qmp_fail(call, QMP_GENERIC, "read-only-mode '%s': a CD is read-only", mode);
-    else if (!*file)
-        qmp_fail(call, QMP_GENERIC, "the file's name is empty");
-    else if (!t->change_medium)
-        done(call, false, false);
-    else if (qmp_fd_file(call->qmp, file, false, &medium.fd, &call->err) && medium.fd < 0)
-        done(call, true, false);
-    else
-        done(call, true, t->change_medium(t->opaque, (size_t)index, &medium, &call->err));
-}
-
-static void cmd_change_medium(struct qmp_call *call)
-{
-    change_medium(call, arg_string(call, "filename"), arg_string(call, "format"),
-                  arg_string(call, "read-only-mode"));
-}
-
 /* The old way to say two things. */
 static void cmd_change(struct qmp_call *call)
 {
-    const char *device = arg_string(call, "device"), *target = arg_string(call, "target");
+    const char *device = qmp_arg_string(call, "device"), *target = qmp_arg_string(call, "target");
     if (strcmp(device, "vnc"))
-        change_medium(call, target, arg_string(call, "arg"), NULL);
+        qmp_change_medium(call, target, qmp_arg_string(call, "arg"), NULL);
     else if (!strcmp(target, "password") || !strcmp(target, "passwd"))
-        vnc_password(call, arg_string(call, "arg"));
+        vnc_password(call, qmp_arg_string(call, "arg"));
     else
         qmp_fail(call, QMP_GENERIC, "the VNC server's address cannot be changed");
 }
@@ -641,7 +484,7 @@ static void cmd_add_fd(struct qmp_call *call)
 {
     struct qmp_monitor *m = call->monitor;
     json_int_t set = -1;
-    if (arg_int(call, "fdset-id", &set) && set < 0) {
+    if (qmp_arg_int(call, "fdset-id", &set) && set < 0) {
         qmp_fail(call, QMP_GENERIC, "fdset-id is not negative");
         return;
     }
@@ -652,7 +495,7 @@ static void cmd_add_fd(struct qmp_call *call)
     int fd = m->fds[0];
     m->fd_count--;
     memmove(&m->fds[0], &m->fds[1], m->fd_count * sizeof(m->fds[0]));
-    int in = qmp_fd_add(call->qmp, set, fd, arg_string(call, "opaque"), false, &call->err);
+    int in = qmp_fd_add(call->qmp, set, fd, qmp_arg_string(call, "opaque"), false, &call->err);
     if (in < 0)
         call->error_class = QMP_GENERIC;
     else
@@ -662,12 +505,12 @@ static void cmd_add_fd(struct qmp_call *call)
 static void cmd_remove_fd(struct qmp_call *call)
 {
     json_int_t set = -1, fd = -1;
-    bool one = arg_int(call, "fd", &fd);
-    arg_int(call, "fdset-id", &set);
+    bool one = qmp_arg_int(call, "fd", &fd);
+    qmp_arg_int(call, "fdset-id", &set);
     if (set < 0 || set > INT_MAX || (one && (fd < 0 || fd > INT_MAX)))
         qmp_fail(call, QMP_GENERIC, "there is no such fdset-id or fd");
     else
-        done(call, true, qmp_fd_remove(call->qmp, (unsigned)set, (int)fd, &call->err));
+        qmp_done(call, true, qmp_fd_remove(call->qmp, (unsigned)set, (int)fd, &call->err));
 }
 
 static void cmd_fdsets(struct qmp_call *call)
@@ -677,7 +520,7 @@ static void cmd_fdsets(struct qmp_call *call)
 
 static void cmd_human(struct qmp_call *call)
 {
-    call->result = qmp_human(call->qmp, arg_string(call, "command-line"));
+    call->result = qmp_human(call->qmp, qmp_arg_string(call, "command-line"));
 }
 
 /* ---- the table ---- */
@@ -715,13 +558,41 @@ static const struct command commands[] = {
     {"change",
      cmd_change,
      {{"device", ARG_STRING, false}, {"target", ARG_STRING, false}, {"arg", ARG_STRING, true}}},
-    {"query-block", cmd_block, {{0}}},
-    {"query-blockstats", cmd_blockstats, {{"query-nodes", ARG_BOOL, true}}},
+    {"query-block", qmp_cmd_block, {{0}}},
+    {"query-blockstats", qmp_cmd_blockstats, {{"query-nodes", ARG_BOOL, true}}},
+    {"query-named-block-nodes", qmp_cmd_named_nodes, {{"flat", ARG_BOOL, true}}},
+    {"block_resize",
+     qmp_cmd_block_resize,
+     {{"device", ARG_STRING, true}, {"node-name", ARG_STRING, true}, {"size", ARG_INT, false}}},
+    {"block_set_io_throttle",
+     qmp_cmd_block_throttle,
+     {{"device", ARG_STRING, true},
+      {"id", ARG_STRING, true},
+      {"bps", ARG_INT, false},
+      {"bps_rd", ARG_INT, false},
+      {"bps_wr", ARG_INT, false},
+      {"iops", ARG_INT, false},
+      {"iops_rd", ARG_INT, false},
+      {"iops_wr", ARG_INT, false},
+      {"bps_max", ARG_INT, true},
+      {"bps_rd_max", ARG_INT, true},
+      {"bps_wr_max", ARG_INT, true},
+      {"iops_max", ARG_INT, true},
+      {"iops_rd_max", ARG_INT, true},
+      {"iops_wr_max", ARG_INT, true},
+      {"bps_max_length", ARG_INT, true},
+      {"bps_rd_max_length", ARG_INT, true},
+      {"bps_wr_max_length", ARG_INT, true},
+      {"iops_max_length", ARG_INT, true},
+      {"iops_rd_max_length", ARG_INT, true},
+      {"iops_wr_max_length", ARG_INT, true},
+      {"iops_size", ARG_INT, true},
+      {"group", ARG_STRING, true}}},
     {"eject",
-     cmd_eject,
+     qmp_cmd_eject,
      {{"id", ARG_STRING, true}, {"device", ARG_STRING, true}, {"force", ARG_BOOL, true}}},
     {"blockdev-change-medium",
-     cmd_change_medium,
+     qmp_cmd_change_medium,
      {{"id", ARG_STRING, true},
       {"device", ARG_STRING, true},
       {"filename", ARG_STRING, false},

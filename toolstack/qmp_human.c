@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "block/format.h"
+
 static void info_version(struct qmp *qmp, FILE *out)
 {
     (void)qmp;
@@ -35,8 +37,9 @@ static void info_block(struct qmp *qmp, FILE *out)
     for (size_t i = 0; t->block && t->block(t->opaque, i, &info); i++) {
         fprintf(out, "%s: ", info.id ? info.id : "");
         if (info.inserted)
-            fprintf(out, "%s (raw%s), %llu bytes\r\n", info.file ? info.file : "",
-                    info.read_only ? ", read-only" : "", (unsigned long long)info.bytes);
+            fprintf(out, "%s (%s%s), %llu bytes\r\n", info.file ? info.file : "",
+                    block_format_name(info.format), info.read_only ? ", read-only" : "",
+                    (unsigned long long)info.bytes);
         else
             fprintf(out, "[not inserted]\r\n");
         if (info.qdev)

@@ -95,6 +95,14 @@ struct qmp_call {
 void qmp_fail(struct qmp_call *call, const char *error_class, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Arguments, after the table has checked them. The last: false if it is not there. */
+const char *qmp_arg_string(const struct qmp_call *call, const char *name);
+bool qmp_arg_bool(const struct qmp_call *call, const char *name, bool fallback);
+bool qmp_arg_int(const struct qmp_call *call, const char *name, json_int_t *out);
+
+/* A target function's answer; `offered` false: the target has no such function. */
+void qmp_done(struct qmp_call *call, bool offered, bool success);
+
 /* Carries out `name`; args may be NULL. */
 void qmp_dispatch(struct qmp_call *call, const char *name, json_t *args);
 
@@ -111,6 +119,23 @@ json_t *qmp_human(struct qmp *qmp, const char *line);
 int qmp_find_block(struct qmp *qmp, const char *id, struct qmp_block_info *info);
 
 const char *qmp_run_state_name(struct qmp *qmp);
+
+/* ---- qmp_block.c ---- */
+
+void qmp_cmd_block(struct qmp_call *call);
+void qmp_cmd_blockstats(struct qmp_call *call);
+void qmp_cmd_named_nodes(struct qmp_call *call);
+void qmp_cmd_block_resize(struct qmp_call *call);
+void qmp_cmd_block_throttle(struct qmp_call *call);
+void qmp_cmd_eject(struct qmp_call *call);
+void qmp_cmd_change_medium(struct qmp_call *call);
+
+/* The name of a drive's image; without one (NULL) one is made up, as QEMU does: "#block000". */
+json_t *qmp_node_name(const char *name, size_t index);
+
+/* The medium of the CD drive that the arguments id or device name. */
+void qmp_change_medium(struct qmp_call *call, const char *file, const char *format,
+                       const char *mode);
 
 /* ---- qmp_fdset.c ---- */
 

@@ -6,10 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -629,6 +632,76 @@ static void media_change_by_device_id(void **state)
     end();
 }
 
+/* The file may grow no further (as on a full disk): werror=stop pauses the guest, and once there is
+ * room `cont` brings the very write that failed to the disk; the guest sees no error. */
+static void a_failing_image_pauses_the_guest_until_cont(void **state)
+{
+    char words[256], full[96];
+    (void)state;
+    snprintf(full, sizeof(full), "%s.full", disk);
+    int fd = open(full, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, 1 << 20), 0);
+    snprintf(words, sizeof(words),
+             "-nodefaults -drive file=%s,if=ide,index=0,format=raw,werror=stop", full);
+    start_qmp(words);
+    struct rlimit old, limit;
+    assert_int_equal(prlimit(c.pid, RLIMIT_FSIZE, NULL, &old), 0);
+    limit = old;
+    limit.rlim_cur = 65536;
+    assert_int_equal(prlimit(c.pid, RLIMIT_FSIZE, &limit, NULL), 0);
+    client_value(&c, "outb 0x3f6 0");
+    command(0x30, 1000, 1);
+    wait_status(0x88, 0x08);
+    for (unsigned i = 0; i < 256; i++)
+        client_value(&c, "outw 0x1f0 0x1234");
+    const char *event = client_qmp(&c, "");
+    assert_non_null(event);
+    assert_non_null(strstr(event, "\"event\":\"BLOCK_IO_ERROR\""));
+    assert_non_null(strstr(event, "\"data\":{\"device\":\"ide0-hd0\",\"node-name\":"
+                                  "\"#block000\",\"operation\":\"write\",\"action\":"
+                                  "\"stop\",\"nospace\":false,\"reason\":\"File too large\"}"));
+    event = client_qmp(&c, "");
+    assert_non_null(event);
+    assert_non_null(strstr(event, "\"event\":\"STOP\""));
+    const char *reply = qmp("query-status", NULL);
+    assert_string_equal(reply, "{\"return\":{\"running\":false,\"singlestep\":false,"
+                               "\"status\":\"io-error\"}}\r\n");
+    reply = qmp("query-block", NULL);
+    assert_non_null(strstr(reply, "\"io-status\":\"failed\""));
+
+    /* Too early: once more. */
+    for (int i = 0; i < 4; i++) {
+        static const char *const wanted[] = {"\"return\":{}", "RESUME", "BLOCK_IO_ERROR", "STOP"};
+        reply = i ? client_qmp(&c, "") : qmp("cont", NULL);
+        assert_non_null(reply);
+        assert_non_null(strstr(reply, wanted[i]));
+    }
+    /* Stopped by the toolstack meanwhile: it is still there. */
+    assert_non_null(strstr(qmp("stop", NULL), "\"return\":{}"));
+    assert_int_equal(client_value(&c, "inb 0x3f6") & 0x81, 0x80);
+    assert_int_equal(prlimit(c.pid, RLIMIT_FSIZE, &old, NULL), 0);
+    assert_non_null(strstr(qmp("cont", NULL), "\"return\":{}"));
+    assert_non_null(strstr(client_qmp(&c, ""), "RESUME"));
+    wait_status(0x80, 0);
+    assert_int_equal(client_value(&c, "inb 0x3f6") & 0x21, 0);
+    assert_non_null(strstr(qmp("query-status", NULL), "\"running\":true"));
+    uint16_t word = 0;
+    assert_int_equal(pread(fd, &word, 2, 1000 * SECTOR + 510), 2);
+    assert_int_equal(word, 0x1234);
+
+    /* The size while it runs. */
+    assert_non_null(strstr(qmp("block_resize", "{\"device\": \"ide0-hd0\", \"size\": 2097152}"),
+                           "\"return\":{}"));
+    assert_non_null(strstr(qmp("query-named-block-nodes", NULL), "\"virtual-size\":2097152"));
+    struct stat st;
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_size, 2 << 20);
+    end();
+    close(fd);
+    unlink(full);
+}
+
 static void machine_none_has_a_monitor_alone(void **state)
 {
     (void)state;
@@ -815,6 +888,7 @@ int main(int argc, char **argv)
         TEST(monitor_tells_what_there_is),
         TEST(reset_by_the_monitor_ends_boot_once),
         TEST(media_change_by_device_id),
+        TEST(a_failing_image_pauses_the_guest_until_cont),
         TEST(machine_none_has_a_monitor_alone),
         TEST(what_is_not_there_is_refused),
         TEST(images_of_nothing_and_snapshots),

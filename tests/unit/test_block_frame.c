@@ -1,82 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_block_frame: what block.c does around any driver, with one that the test scripts: errors,
  * flush generations, completion order, draining. And the scatter-list helper. */
-#include "tests/unit/block_rig.h"
+#include "tests/unit/block_driver.h"
 
-#include "block/block_int.h"
 #include "block/iov.h"
-
-/* A driver that keeps what it is given until the test ends it. */
-struct fake {
-    struct block_request *held[64];
-    unsigned count;
-    unsigned submitted[BLOCK_WRITE_ZEROES + 1];
-    bool later;  /* end requests at once, in submit */
-    int error;   /* with this */
-    bool refuse; /* lock fails */
-    int locks;
-    bool closed;
-};
-
-static void fake_submit(struct block *block, struct block_request *r)
-{
-    struct fake *f = block->image;
-    f->submitted[r->op]++;
-    if (f->later)
-        block_finish_later(r, f->error);
-    else
-        f->held[f->count++] = r;
-}
-
-/* Ends the oldest. */
-static void fake_end(struct fake *f, int error)
-{
-    struct block_request *r = f->held[0];
-    assert_true(f->count > 0);
-    memmove(f->held, f->held + 1, --f->count * sizeof(f->held[0]));
-    block_finish(r, error);
-}
-
-static void fake_wait(struct block *block)
-{
-    struct fake *f = block->image;
-    fake_end(f, f->error);
-}
-
-static bool fake_lock(struct block *block, struct err *err)
-{
-    struct fake *f = block->image;
-    if (f->refuse)
-        return err_set(err, "in use");
-    f->locks++;
-    return true;
-}
-
-static void fake_unlock(struct block *block)
-{
-    ((struct fake *)block->image)->locks--;
-}
-
-static void fake_close(struct block *block)
-{
-    ((struct fake *)block->image)->closed = true;
-}
-
-static const struct block_driver fake_driver = {.submit = fake_submit,
-                                                .wait = fake_wait,
-                                                .lock = fake_lock,
-                                                .unlock = fake_unlock,
-                                                .close = fake_close};
-
-static struct block *open_fake(struct block_rig *rig, struct fake *f, enum block_cache cache)
-{
-    struct block_config config = rig_config("fake.img", cache, false);
-    memset(f, 0, sizeof(*f));
-    struct block *block = block_new(rig->loop, &config, &fake_driver, f, 1 << 20, &rig->err);
-    assert_non_null(block);
-    assert_true(block_activate(block, &rig->err));
-    return block;
-}
 
 /* Runs `call` with stderr in a file; how many lines came, the last in `line`. */
 static unsigned stderr_lines(struct block_rig *rig, void (*call)(void *), void *opaque, char *line,

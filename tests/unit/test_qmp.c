@@ -33,6 +33,8 @@ static struct {
     char file[128];
     char contents[32];
     int medium_fd;
+    uint64_t bytes;
+    struct block_limits limits;
     char opaque[8];
 } machine;
 
@@ -135,7 +137,10 @@ static bool t_block(void *opaque, size_t index, struct qmp_block_info *info)
                                         .file = "/guest/\xff.img",
                                         .cache = BLOCK_CACHE_WRITEBACK,
                                         .bytes = 1 << 20,
-                                        .stats = &disk_stats};
+                                        .stats = &disk_stats,
+                                        .io_status = BLOCK_IO_NOSPACE,
+                                        .detect_zeroes = BLOCK_DETECT_ZEROES_ON,
+                                        .limits = &machine.limits};
     else if (index == 1)
         *info = (struct qmp_block_info){.id = "ide-5632", .qdev = "ide-5632", .cdrom = true};
     return index < 2;
@@ -164,6 +169,22 @@ static bool t_change(void *opaque, size_t index, const struct qmp_medium *medium
         assert_int_equal(fcntl(medium->fd, F_GETFD), FD_CLOEXEC);
         close(medium->fd); /* taken over */
     }
+    return outcome(err);
+}
+
+static bool t_resize(void *opaque, size_t index, uint64_t bytes, struct err *err)
+{
+    (void)opaque;
+    machine.index = index;
+    machine.bytes = bytes;
+    return outcome(err);
+}
+
+static bool t_limits(void *opaque, size_t index, const struct block_limits *limits, struct err *err)
+{
+    (void)opaque;
+    machine.index = index;
+    machine.limits = *limits;
     return outcome(err);
 }
 
@@ -205,6 +226,8 @@ static int setup(void **state)
                                  .block = t_block,
                                  .eject = t_eject,
                                  .change_medium = t_change,
+                                 .resize = t_resize,
+                                 .set_limits = t_limits,
                                  .pci = t_pci};
     strcpy(dir + sizeof(dir) - 7, "XXXXXX");
     assert_non_null(mkdtemp(dir));
@@ -693,14 +716,19 @@ static void test_events(void **state)
     qmp_event_shutdown(qmp, true, "guest-shutdown");
     qmp_event_reset(qmp, false, "host-qmp-system-reset");
     qmp_event_tray(qmp, "ide-5632", NULL, true);
+    const struct block_failure full = {BLOCK_DISCARD, ENOSPC, BLOCK_ACTION_STOP};
+    qmp_event_block_error(qmp, 3, "ide1-hd1", NULL, &full);
     static const char *const wanted[] = {
         "\"event\":\"SHUTDOWN\"",
         "\"data\":{\"guest\":true,\"reason\":\"guest-shutdown\"}",
         "\"event\":\"RESET\"",
         "\"data\":{\"guest\":false,\"reason\":\"host-qmp-system-reset\"}",
         "\"event\":\"DEVICE_TRAY_MOVED\"",
-        "\"data\":{\"device\":\"ide-5632\",\"id\":\"\",\"tray-open\":true}"};
-    for (int i = 0; i < 6; i += 2) {
+        "\"data\":{\"device\":\"ide-5632\",\"id\":\"\",\"tray-open\":true}",
+        "\"event\":\"BLOCK_IO_ERROR\"",
+        ("\"data\":{\"device\":\"ide1-hd1\",\"node-name\":\"#block003\",\"operation\":\"write\","
+         "\"action\":\"stop\",\"nospace\":true,\"reason\":\"No space left on device\"}")};
+    for (int i = 0; i < 8; i += 2) {
         char *text = line(b);
         assert_non_null(text);
         assert_non_null(strstr(text, wanted[i]));
@@ -716,8 +744,8 @@ static void test_events(void **state)
 static void test_status(void **state)
 {
     (void)state;
-    static const char *const names[] = {"prelaunch", "inmigrate", "paused",
-                                        "running",   "shutdown",  "postmigrate"};
+    static const char *const names[] = {"prelaunch", "inmigrate", "paused",     "running",
+                                        "io-error",  "shutdown",  "postmigrate"};
     int fd = client(0);
     for (int s = QMP_PRELAUNCH; s <= QMP_POSTMIGRATE; s++) {
         char wanted[128];
@@ -840,6 +868,10 @@ static void test_queries(void **state)
     json = query(fd, "query-block");
     assert_int_equal(json_array_size(json), 2);
     json_t *disk = json_array_get(json, 0), *cd = json_array_get(json, 1);
+    assert_string_equal(json_string_value(json_object_get(disk, "io-status")), "nospace");
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(disk, "inserted"), "detect_zeroes")),
+        "on");
     assert_string_equal(json_string_value(json_object_get(disk, "device")), "ide0-hd0");
     assert_string_equal(
         json_string_value(json_object_get(json_object_get(disk, "inserted"), "file")),
@@ -1007,6 +1039,68 @@ static int scratch(const char *contents)
 }
 
 /* xl cd-insert: add-fd, eject, blockdev-change-medium. */
+#define COMMAND(name, args) "{\"execute\":\"" name "\",\"arguments\":{" args "}}"
+#define NO_LIMIT            "\"bps\":0,\"bps_rd\":0,\"bps_wr\":0,\"iops\":0,\"iops_rd\":0,\"iops_wr\":0"
+
+static void test_disks(void **state)
+{
+    (void)state;
+    int fd = client(0);
+    expect(fd, COMMAND("block_resize", "\"device\":\"ide0-hd0\",\"size\":1073741824"),
+           "{\"return\":{}}");
+    assert_int_equal(machine.bytes, 1 << 30);
+    assert_int_equal(machine.index, 0);
+    expect(fd, COMMAND("block_resize", "\"node-name\":\"#block000\",\"size\":512"),
+           "{\"return\":{}}");
+    assert_int_equal(machine.bytes, 512);
+    expect_error(fd, COMMAND("block_resize", "\"size\":512"), GENERIC, "names the drive");
+    expect_error(fd, COMMAND("block_resize", "\"device\":\"ide0-hd0\",\"size\":-1"), GENERIC,
+                 "size");
+    expect_error(fd, COMMAND("block_resize", "\"device\":\"x\",\"size\":512"), "DeviceNotFound",
+                 "'x'");
+    expect_error(fd, COMMAND("block_resize", "\"node-name\":\"#block001\",\"size\":512"),
+                 "DeviceNotFound", "#block001");
+    expect_error(fd, COMMAND("block_resize", "\"device\":\"ide-5632\",\"size\":512"), GENERIC,
+                 "no medium");
+
+    expect(fd,
+           COMMAND("block_set_io_throttle",
+                   "\"id\":\"ide0-hd0\",\"bps\":0,\"bps_rd\":1000,\"bps_wr\":2000,\"iops\":30,"
+                   "\"iops_rd\":0,\"iops_wr\":0,\"bps_wr_max\":4000,\"bps_wr_max_length\":7,"
+                   "\"iops_size\":4096"),
+           "{\"return\":{}}");
+    assert_int_equal(machine.limits.of[BLOCK_LIMIT_BPS_READ].avg, 1000);
+    assert_int_equal(machine.limits.of[BLOCK_LIMIT_BPS_WRITE].avg, 2000);
+    assert_int_equal(machine.limits.of[BLOCK_LIMIT_BPS_WRITE].max, 4000);
+    assert_int_equal(machine.limits.of[BLOCK_LIMIT_BPS_WRITE].length, 7);
+    assert_int_equal(machine.limits.of[BLOCK_LIMIT_IOPS].avg, 30);
+    assert_int_equal(machine.limits.iops_size, 4096);
+    json_t *json = query(fd, "query-named-block-nodes");
+    assert_int_equal(json_array_size(json), 1); /* the CD has no medium */
+    json_t *node = json_array_get(json, 0);
+    assert_string_equal(json_string_value(json_object_get(node, "node-name")), "#block000");
+    assert_string_equal(json_string_value(json_object_get(node, "drv")), "raw");
+    assert_int_equal(json_integer_value(json_object_get(node, "bps_wr")), 2000);
+    assert_int_equal(json_integer_value(json_object_get(node, "bps_wr_max_length")), 7);
+    assert_null(json_object_get(node, "bps_rd_max"));
+    assert_int_equal(json_integer_value(json_object_get(node, "iops_size")), 4096);
+    json_decref(json);
+    expect_error(fd, COMMAND("block_set_io_throttle", "\"device\":\"ide0-hd0\",\"bps\":1"), GENERIC,
+                 "'bps_rd' is missing");
+    expect_error(
+        fd,
+        COMMAND("block_set_io_throttle", "\"device\":\"ide0-hd0\"," NO_LIMIT ",\"iops_max\":-3"),
+        GENERIC, "iops_max");
+    expect_error(
+        fd,
+        COMMAND("block_set_io_throttle", "\"device\":\"ide0-hd0\"," NO_LIMIT ",\"group\":\"g\""),
+        GENERIC, "group");
+    machine.fail = true;
+    expect_error(fd, COMMAND("block_set_io_throttle", "\"device\":\"ide0-hd0\"," NO_LIMIT), GENERIC,
+                 "refuses");
+    goodbye(fd);
+}
+
 static void test_cd(void **state)
 {
     (void)state;
@@ -1429,29 +1523,12 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_libxl),
-        T(test_negotiation),
-        T(test_ids),
-        T(test_split_and_joined),
-        T(test_garbage),
-        T(test_bounds),
-        T(test_slow_reader),
-        T(test_clients),
-        T(test_events),
-        T(test_status),
-        T(test_quit),
-        T(test_arguments),
-        T(test_queries),
-        T(test_vnc_password),
-        T(test_cd),
-        T(test_cd_errors),
-        T(test_save),
-        T(test_descriptors),
-        T(test_inherited_sets),
-        T(test_human),
-        T(test_probe),
-        T(test_sockets),
-        T(test_descriptors_used_up),
+        T(test_libxl),     T(test_negotiation),  T(test_ids),         T(test_split_and_joined),
+        T(test_garbage),   T(test_bounds),       T(test_slow_reader), T(test_clients),
+        T(test_events),    T(test_status),       T(test_quit),        T(test_arguments),
+        T(test_queries),   T(test_vnc_password), T(test_disks),       T(test_cd),
+        T(test_cd_errors), T(test_save),         T(test_descriptors), T(test_inherited_sets),
+        T(test_human),     T(test_probe),        T(test_sockets),     T(test_descriptors_used_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
