@@ -23,8 +23,7 @@
 #include "ui/chardev.h"
 #include "ui/display.h"
 #include "ui/input.h"
-#include "ui/keymap.h"
-#include "ui/vnc.h"
+#include "ui/vnc_module.h"
 
 /* What an image's errors come back with. */
 struct drive_ref {
@@ -45,10 +44,11 @@ struct domain {
     struct hypervisor *hv;
     struct display *display;
     struct input *input;
-    struct keymap *keymap;
     struct machine *machine;
+    struct vnc_listen listen; /* count 0: no VNC */
+    const struct vnc_module *screen;
+    struct keymap *keymap;
     struct vnc *vnc;
-    struct vnc_info vnc_info;  /* what the strings of target_vnc's answer point into */
     struct xenstore *xenstore; /* until the confinement */
     struct qmp_target target;
     struct qmp *qmp;
@@ -429,18 +429,18 @@ static bool target_pci(void *opaque, size_t index, struct qmp_pci_info *info)
 static bool target_vnc(void *opaque, struct qmp_vnc_info *info)
 {
     struct domain *d = opaque;
-    if (!d->vnc)
+    const struct vnc_address *a = &d->listen.address;
+    struct vnc_address viewers[VNC_MAX_CLIENTS];
+    if (!d->listen.count)
         return false;
-    struct vnc_info *v = &d->vnc_info;
-    vnc_get_info(d->vnc, v);
-    bool is_unix = !strcmp(v->address.family, "unix");
+    bool is_unix = !strcmp(a->family, "unix");
     *info = (struct qmp_vnc_info){
-        .host = v->address.host,
-        .service = v->address.service,
-        .ipv6 = !strcmp(v->address.family, "ipv6"),
-        .unix_path = is_unix ? v->address.host : NULL,
-        .password = !strcmp(v->auth, "vnc"),
-        .clients = (unsigned)v->client_count,
+        .host = a->host,
+        .service = a->service,
+        .ipv6 = !strcmp(a->family, "ipv6"),
+        .unix_path = is_unix ? a->host : NULL,
+        .password = d->config->vnc.password,
+        .clients = d->vnc ? (unsigned)d->screen->clients(d->vnc, viewers) : 0,
     };
     return true;
 }
@@ -450,7 +450,7 @@ static bool target_set_vnc_password(void *opaque, const char *password, struct e
     struct domain *d = opaque;
     if (!d->vnc)
         return err_set(err, "there is no VNC server");
-    return vnc_set_password(d->vnc, password, err);
+    return d->screen->set_password(d->vnc, password, err);
 }
 
 /* ---- Opening and closing -----------------------------------------------------------------------
@@ -527,16 +527,40 @@ static bool open_machine(struct domain *d, struct err *err)
     return true;
 }
 
+static bool serve_screen(struct domain *d, struct err *err)
+{
+    const struct config *c = d->config;
+    if (!d->listen.count || d->vnc)
+        return true;
+    d->screen = vnc_module_load(err);
+    if (!d->screen)
+        return false;
+    d->keymap = d->screen->keymap_load(c->keymap, err);
+    if (!d->keymap)
+        return false;
+    const struct vnc_config config = {
+        .loop = d->loop,
+        .display = d->display,
+        .input = d->input,
+        .keymap = d->keymap,
+        .listen = &d->listen,
+        .options = &c->vnc,
+        .name = c->name,
+    };
+    d->vnc = d->screen->open(&config, err);
+    return d->vnc != NULL;
+}
+
+/* Only what can be refused for what the configuration says. The rest, mostly the dynamic loader's
+ * work, is done when the toolstack has been told that we are up, and has its own work to do. */
 static bool open_screen(struct domain *d, struct err *err)
 {
     const struct config *c = d->config;
     if (!c->vnc.enabled)
         return true;
-    d->keymap = keymap_load(c->keymap, err);
-    if (!d->keymap)
+    if (!vnc_module_find(err) || !vnc_listen_open(&d->listen, &c->vnc, err))
         return false;
-    d->vnc = vnc_open(d->loop, d->display, d->input, d->keymap, &c->vnc, c->name, err);
-    return d->vnc != NULL;
+    return (!c->keymap && !c->vnc.password) || serve_screen(d, err);
 }
 
 static bool open_monitors(struct domain *d, struct err *err)
@@ -652,7 +676,7 @@ bool domain_start(struct domain *d, struct err *err)
         return false;
     xenstore_close(d->xenstore);
     d->xenstore = NULL;
-    if (!confine(&confinement, d->hv, err))
+    if (!serve_screen(d, err) || !confine(&confinement, d->hv, err))
         return false;
     if (c->chroot_dir || c->run_as || c->seccomp)
         qmp_forget_paths(d->qmp);
@@ -668,14 +692,17 @@ void domain_close(struct domain *d)
         log_warn("%s", err.text);
     loop_undefer(d->loop, &d->io_error);
     qmp_free(d->qmp);
-    vnc_close(d->vnc);
+    if (d->vnc)
+        d->screen->close(d->vnc);
+    vnc_listen_close(&d->listen);
     machine_free(d->machine);
     hv_close(d->hv);
     companion_close(d->companion);
     xenstore_close(d->xenstore);
     display_free(d->display);
     input_free(d->input);
-    keymap_free(d->keymap);
+    if (d->keymap)
+        d->screen->keymap_free(d->keymap);
     rom_free(&d->vga_rom);
     for (size_t i = 0; i < CONFIG_MAX_SERIAL; i++)
         chardev_close(d->serial[i]);

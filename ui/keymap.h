@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * keymap: from what a viewer says was typed (an X keysym, or an XT scan code) to the key's position
- * on a PC keyboard, as a Linux key code. Built once at start-up from XKB's data; lookups then touch
- * no file and allocate nothing.
+ * on a PC keyboard, as a Linux key code. Lookups touch no file and allocate nothing.
  */
 #ifndef UI_KEYMAP_H
 #define UI_KEYMAP_H
@@ -25,8 +24,9 @@ struct keymap_key {
 
 /*
  * Loads the layout `name`: one of the names qemu's -k takes ("en-us", "de-ch", "pt-br", …), or an
- * XKB layout, with a variant in brackets if wanted ("us", "us(dvorak)"). NULL: en-us. Reads
- * XKB's data files, so it belongs before confinement. NULL and *err if there is no such layout.
+ * XKB layout, with a variant in brackets if wanted ("us", "us(dvorak)"). NULL: en-us. qemu's are
+ * built in; for another one XKB's data files are read, so it belongs before confinement. NULL and
+ * *err if there is no such layout.
  */
 struct keymap *keymap_load(const char *name, struct err *err);
 void keymap_free(struct keymap *keymap);

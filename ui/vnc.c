@@ -519,15 +519,7 @@ static void incoming(void *opaque, uint32_t events)
 
 /* Opening and closing */
 
-static bool is_loopback(const struct vnc_address *address)
-{
-    return strcmp(address->family, "unix") == 0 || strncmp(address->host, "127.", 4) == 0 ||
-           strcmp(address->host, "::1") == 0;
-}
-
-struct vnc *vnc_open(struct loop *loop, struct display *display, struct input *input,
-                     const struct keymap *keymap, const struct config_vnc *config, const char *name,
-                     struct err *err)
+struct vnc *vnc_open(const struct vnc_config *config, struct err *err)
 {
     struct vnc *vnc = calloc(1, sizeof(*vnc));
     char text[128];
@@ -536,45 +528,47 @@ struct vnc *vnc_open(struct loop *loop, struct display *display, struct input *i
         err_set(err, "VNC: out of memory");
         return NULL;
     }
-    vnc->loop = loop;
-    vnc->display = display;
-    vnc->input = input;
-    vnc->keymap = keymap;
-    vnc->password_required = config->password;
-    vnc->share_force = config->share_force;
-    vnc->share_ignore = config->share_ignore;
-    vnc->lock_key_sync = config->lock_key_sync;
+    vnc->loop = config->loop;
+    vnc->display = config->display;
+    vnc->input = config->input;
+    vnc->keymap = config->keymap;
+    vnc->password_required = config->options->password;
+    vnc->share_force = config->options->share_force;
+    vnc->share_ignore = config->options->share_ignore;
+    vnc->lock_key_sync = config->options->lock_key_sync;
     vnc->wake = -1;
-    if (name)
-        snprintf(vnc->title, sizeof(vnc->title), "hvm-dm (%s)", name);
+    if (config->name)
+        snprintf(vnc->title, sizeof(vnc->title), "hvm-dm (%s)", config->name);
     else
         snprintf(vnc->title, sizeof(vnc->title), "hvm-dm");
     pthread_mutex_init(&vnc->password_lock, NULL);
-    timer_init(&vnc->drain_timer, loop_clock(loop), drain_again, vnc);
-    timer_init(&vnc->tend_timer, loop_clock(loop), tend, vnc);
+    timer_init(&vnc->drain_timer, loop_clock(vnc->loop), drain_again, vnc);
+    timer_init(&vnc->tend_timer, loop_clock(vnc->loop), tend, vnc);
 
-    if (!vnc_listen(vnc, config, err) || !vnc_session_prepare(vnc, err))
+    if (!vnc_session_prepare(vnc, err))
         goto failed;
     vnc->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (vnc->wake < 0) {
         err_set(err, "VNC: eventfd: %s", strerror(errno));
         goto failed;
     }
-    if (!loop_watch(loop, &vnc->wake_source, vnc->wake, EPOLLIN, woken, vnc, err))
+    if (!loop_watch(vnc->loop, &vnc->wake_source, vnc->wake, EPOLLIN, woken, vnc, err))
         goto failed;
-    for (unsigned i = 0; i < vnc->listener_count; i++) {
-        struct vnc_listener *listener = &vnc->listeners[i];
+    for (unsigned i = 0; i < config->listen->count; i++) {
+        struct vnc_listener *listener = &vnc->listeners[vnc->listener_count++];
 
         listener->vnc = vnc;
-        if (!loop_watch(loop, &listener->source, listener->fd, EPOLLIN, incoming, listener, err))
+        listener->fd = config->listen->fds[i];
+        if (!loop_watch(vnc->loop, &listener->source, listener->fd, EPOLLIN, incoming, listener,
+                        err))
             goto failed;
     }
     vnc->viewer = (struct display_viewer){
         .resized = screen_resized, .damaged = screen_damaged, .opaque = vnc};
-    display_add_viewer(display, &vnc->viewer);
-    vnc_address_text(&vnc->address, text, sizeof(text));
+    display_add_viewer(vnc->display, &vnc->viewer);
+    vnc_address_text(&config->listen->address, text, sizeof(text));
     log_info("VNC: listening on %s", text);
-    if (!vnc->password_required && !is_loopback(&vnc->address))
+    if (!vnc->password_required && !vnc_listen_is_local(config->listen))
         log_warn(
             "VNC: whoever reaches %s has the guest's screen and keyboard: no password is asked",
             text);
@@ -589,13 +583,8 @@ void vnc_close(struct vnc *vnc)
 {
     if (!vnc)
         return;
-    for (unsigned i = 0; i < vnc->listener_count; i++) {
+    for (unsigned i = 0; i < vnc->listener_count; i++)
         loop_unwatch(vnc->loop, &vnc->listeners[i].source);
-        close(vnc->listeners[i].fd);
-    }
-    if (vnc->unix_path)
-        unlink(vnc->unix_path); /* not there any more after a chroot: then it stays */
-    free(vnc->unix_path);
     for (unsigned i = 0; i < VNC_MAX_CLIENTS; i++) {
         if (vnc->clients[i])
             drop(vnc->clients[i], "the device model ends");
@@ -632,19 +621,13 @@ bool vnc_set_password(struct vnc *vnc, const char *password, struct err *err)
     return true;
 }
 
-unsigned vnc_port(const struct vnc *vnc)
+size_t vnc_clients(const struct vnc *vnc, struct vnc_address list[VNC_MAX_CLIENTS])
 {
-    return vnc->port;
-}
+    size_t n = 0;
 
-void vnc_get_info(const struct vnc *vnc, struct vnc_info *info)
-{
-    *info = (struct vnc_info){
-        .address = vnc->address,
-        .auth = vnc->password_required ? "vnc" : "none",
-    };
     for (unsigned i = 0; i < VNC_MAX_CLIENTS; i++) {
         if (vnc->clients[i] && vnc->clients[i]->welcomed)
-            info->clients[info->client_count++] = vnc->clients[i]->address;
+            list[n++] = vnc->clients[i]->address;
     }
+    return n;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * vnc: the guest's screen and keyboard for RFB viewers (RFC 6143), encoded by libvncserver. The
- * loop's thread listens; every connection has a thread of its own, which sees no device. How the
+ * loop's thread accepts; every connection has a thread of its own, which sees no device. How the
  * work is divided, and what is refused: docs/vnc.md.
  */
 #ifndef UI_VNC_H
@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #include "hw/core/err.h"
-#include "toolstack/config.h"
+#include "ui/vnc_listen.h"
 
 struct vnc;
 struct loop;
@@ -21,29 +21,19 @@ struct keymap;
 
 #define VNC_MAX_CLIENTS 16 /* connections at once, viewers and those still in the handshake */
 
-/* An address as query-vnc shows it. */
-struct vnc_address {
-    char host[108];     /* numeric address, or a UNIX socket's path */
-    char service[8];    /* port number; "" for a UNIX socket */
-    const char *family; /* "ipv4", "ipv6" or "unix" */
+/* What the server works with; all of it must outlive it. */
+struct vnc_config {
+    struct loop *loop;
+    struct display *display;
+    struct input *input;
+    const struct keymap *keymap;      /* NULL: only viewers that send key positions can type */
+    const struct vnc_listen *listen;  /* open */
+    const struct config_vnc *options; /* password, sharing, lock keys */
+    const char *name;                 /* the guest's, for the viewer's title; NULL: none */
 };
 
-struct vnc_info {
-    struct vnc_address address;
-    const char *auth; /* "none" or "vnc" */
-    size_t client_count;
-    struct vnc_address clients[VNC_MAX_CLIENTS];
-};
-
-/*
- * Listens as `config` says. `name` is the guest's, for the viewer's title (NULL: none). keymap
- * NULL: only viewers that send key positions can type. Returns NULL and *err (one line that names
- * the address) if it can't, for example because the port is taken. The objects passed in must
- * outlive the server.
- */
-struct vnc *vnc_open(struct loop *loop, struct display *display, struct input *input,
-                     const struct keymap *keymap, const struct config_vnc *config, const char *name,
-                     struct err *err);
+/* Serves whoever connects. NULL and one line in *err if it can't. */
+struct vnc *vnc_open(const struct vnc_config *config, struct err *err);
 
 /* Disconnects everybody and waits for their threads (which end at once). NULL: nothing. */
 void vnc_close(struct vnc *vnc);
@@ -55,9 +45,7 @@ void vnc_close(struct vnc *vnc);
  */
 bool vnc_set_password(struct vnc *vnc, const char *password, struct err *err);
 
-/* The TCP port it listens on; 0 for a UNIX socket. */
-unsigned vnc_port(const struct vnc *vnc);
-
-void vnc_get_info(const struct vnc *vnc, struct vnc_info *info);
+/* Fills `list` with the addresses of the viewers that are in; returns how many. */
+size_t vnc_clients(const struct vnc *vnc, struct vnc_address list[VNC_MAX_CLIENTS]);
 
 #endif

@@ -18,7 +18,6 @@
 #include "ui/display.h"
 #include "ui/vnc.h"
 
-#define VNC_MAX_LISTENERS 4
 #define VNC_RING          256 /* events a viewer may be ahead; a power of two */
 #define VNC_MAX_RECTS     32  /* more changed rectangles than this become one */
 #define VNC_MAX_HELD      32  /* keys one viewer may hold */
@@ -121,13 +120,10 @@ struct vnc {
     bool share_force, share_ignore;
     bool lock_key_sync;
     char title[128];
-    char *unix_path; /* to be removed at the end */
-    struct vnc_address address;
-    unsigned port;
 
     struct vnc_listener {
         struct vnc *vnc;
-        int fd;
+        int fd; /* vnc_listen's */
         struct loop_source source;
     } listeners[VNC_MAX_LISTENERS];
     unsigned listener_count;
@@ -156,12 +152,6 @@ struct vnc {
 
     rfbScreenInfo *screen_template;
 };
-
-/* vnc_listen.c: opens the listening sockets and fills vnc->address and port. */
-bool vnc_listen(struct vnc *vnc, const struct config_vnc *config, struct err *err);
-void vnc_address_of(const void *sockaddr, struct vnc_address *address);
-/* The same as text, "192.0.2.1:5900" or "[::1]:5900". */
-const char *vnc_address_text(const struct vnc_address *address, char *buf, size_t size);
 
 /* vnc_session.c */
 void *vnc_session(void *client);

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* vnc_listen: the VNC server's listening sockets: addresses, the search for a free port, UNIX
- * paths.
- */
+/* vnc_listen: addresses, the search for a free port, UNIX paths; see vnc_listen.h. */
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -12,7 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "ui/vnc_internal.h"
+#include "ui/vnc_listen.h"
 
 #define FIRST_PORT 5900 /* display 0, RFC 6143 section 1 */
 #define BACKLOG    16
@@ -47,11 +45,11 @@ const char *vnc_address_text(const struct vnc_address *address, char *buf, size_
     return buf;
 }
 
-static void close_listeners(struct vnc *vnc)
+static void close_listeners(struct vnc_listen *l)
 {
-    for (unsigned i = 0; i < vnc->listener_count; i++)
-        close(vnc->listeners[i].fd);
-    vnc->listener_count = 0;
+    for (unsigned i = 0; i < l->count; i++)
+        close(l->fds[i]);
+    l->count = 0;
 }
 
 /* A listening socket at that address; -1 and errno. */
@@ -78,12 +76,11 @@ static int listen_at(const struct addrinfo *ai)
 
 /* All addresses of the host on one port. 0, or the errno that matters: EADDRINUSE if any of them is
  * taken. */
-static int listen_on_port(struct vnc *vnc, struct addrinfo *list, unsigned port)
+static int listen_on_port(struct vnc_listen *l, struct addrinfo *list, unsigned port)
 {
     int error = EADDRNOTAVAIL;
 
-    for (struct addrinfo *ai = list; ai && vnc->listener_count < VNC_MAX_LISTENERS;
-         ai = ai->ai_next) {
+    for (struct addrinfo *ai = list; ai && l->count < VNC_MAX_LISTENERS; ai = ai->ai_next) {
         int fd;
 
         if (ai->ai_family == AF_INET)
@@ -94,20 +91,20 @@ static int listen_on_port(struct vnc *vnc, struct addrinfo *list, unsigned port)
             continue;
         fd = listen_at(ai);
         if (fd >= 0) {
-            vnc->listeners[vnc->listener_count++].fd = fd;
+            l->fds[l->count++] = fd;
             continue;
         }
         error = errno;
         /* A host without IPv6 has no ::1, though the resolver may know the name for it. */
         if (error != EAFNOSUPPORT && error != EADDRNOTAVAIL) {
-            close_listeners(vnc);
+            close_listeners(l);
             return error;
         }
     }
-    return vnc->listener_count ? 0 : error;
+    return l->count ? 0 : error;
 }
 
-static bool listen_tcp(struct vnc *vnc, const struct config_vnc *config, struct err *err)
+static bool listen_tcp(struct vnc_listen *l, const struct config_vnc *config, struct err *err)
 {
     struct addrinfo hints = {
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
@@ -128,7 +125,7 @@ static bool listen_tcp(struct vnc *vnc, const struct config_vnc *config, struct 
         return err_set(err, "VNC: address %s: %s", shown,
                        rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
     for (unsigned display = first; display <= last; display++) {
-        error = listen_on_port(vnc, list, FIRST_PORT + display);
+        error = listen_on_port(l, list, FIRST_PORT + display);
         if (error != EADDRINUSE)
             break;
     }
@@ -143,14 +140,14 @@ static bool listen_tcp(struct vnc *vnc, const struct config_vnc *config, struct 
         return err_set(err, "VNC: cannot listen on %s:%u: %s", shown, FIRST_PORT + first,
                        strerror(error));
 
-    if (getsockname(vnc->listeners[0].fd, (struct sockaddr *)&bound, &len) < 0)
+    if (getsockname(l->fds[0], (struct sockaddr *)&bound, &len) < 0)
         return err_set(err, "VNC: getsockname: %s", strerror(errno));
-    vnc_address_of(&bound, &vnc->address);
-    vnc->port = (unsigned)atoi(vnc->address.service);
+    vnc_address_of(&bound, &l->address);
+    l->port = (unsigned)atoi(l->address.service);
     return true;
 }
 
-static bool listen_unix(struct vnc *vnc, const char *path, struct err *err)
+static bool listen_unix(struct vnc_listen *l, const char *path, struct err *err)
 {
     struct sockaddr_un sa = {.sun_family = AF_UNIX};
     struct stat st;
@@ -176,14 +173,33 @@ static bool listen_unix(struct vnc *vnc, const char *path, struct err *err)
         close(fd);
         return false;
     }
-    vnc->listeners[vnc->listener_count++].fd = fd;
-    vnc->unix_path = strdup(path);
-    vnc_address_of(&sa, &vnc->address);
+    l->fds[l->count++] = fd;
+    l->unix_path = strdup(path);
+    vnc_address_of(&sa, &l->address);
     return true;
 }
 
-bool vnc_listen(struct vnc *vnc, const struct config_vnc *config, struct err *err)
+bool vnc_listen_open(struct vnc_listen *l, const struct config_vnc *config, struct err *err)
 {
-    return config->unix_path ? listen_unix(vnc, config->unix_path, err)
-                             : listen_tcp(vnc, config, err);
+    memset(l, 0, sizeof(*l));
+    if (config->unix_path ? listen_unix(l, config->unix_path, err) : listen_tcp(l, config, err))
+        return true;
+    vnc_listen_close(l);
+    return false;
+}
+
+void vnc_listen_close(struct vnc_listen *l)
+{
+    close_listeners(l);
+    if (l->unix_path)
+        unlink(l->unix_path); /* not there any more after a chroot: then it stays */
+    free(l->unix_path);
+    l->unix_path = NULL;
+}
+
+bool vnc_listen_is_local(const struct vnc_listen *l)
+{
+    const struct vnc_address *a = &l->address;
+    return strcmp(a->family, "unix") == 0 || strncmp(a->host, "127.", 4) == 0 ||
+           strcmp(a->host, "::1") == 0;
 }

@@ -8,7 +8,7 @@
 #include <linux/input-event-codes.h>
 #include <xkbcommon/xkbcommon.h>
 
-#include "ui/keymap.h"
+#include "ui/keymap_table.h"
 
 static struct keymap *load(const char *name)
 {
@@ -288,6 +288,31 @@ static void test_xt(void **state)
         assert_int_equal(keymap_from_xt(keys[i].xt), keys[i].code);
 }
 
+/* What was made at build time is what would be made now. */
+static void test_built_in(void **state)
+{
+    const char *name;
+    size_t i;
+
+    (void)state;
+    for (i = 0; (name = keymap_qemu_name(i)); i++) {
+        struct err err = {.text = ""};
+        struct keymap *built = load(name), *made = keymap_from_xkb(name, &err);
+
+        assert_non_null(made);
+        assert_null(built->own);
+        assert_int_equal(built->count, made->count);
+        assert_memory_equal(built->entries, made->entries, made->count * sizeof(*made->entries));
+        keymap_free(built);
+        keymap_free(made);
+    }
+    assert_int_equal(i, keymap_builtin_count);
+    struct keymap *none = load(NULL), *us = load("en-us");
+    assert_ptr_equal(none->entries, us->entries);
+    keymap_free(none);
+    keymap_free(us);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -303,6 +328,7 @@ int main(void)
         cmocka_unit_test(test_bad_names),
         cmocka_unit_test(test_case),
         cmocka_unit_test(test_xt),
+        cmocka_unit_test(test_built_in),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,48 +7,49 @@
 
 /* Opening */
 
+static void expect_refused(const struct config_vnc *config, const char *why)
+{
+    struct vnc_listen listen;
+    struct err err = {.text = ""};
+
+    assert_false(vnc_listen_open(&listen, config, &err));
+    assert_non_null(strstr(err.text, why));
+    vnc_listen_close(&listen); /* nothing is left to close */
+}
+
 static void test_listening(void **state)
 {
     struct rig *rig = rig_new();
-    struct rig *other = rig_prepare();
     struct config_vnc config = rig->config;
+    struct vnc_listen second;
     struct err err = {.text = ""};
-    struct vnc_info info;
-    struct vnc *second;
     char expected[64];
 
     (void)state;
-    vnc_get_info(rig->vnc, &info);
-    assert_string_equal(info.address.host, "127.0.0.1");
-    assert_string_equal(info.address.family, "ipv4");
-    assert_string_equal(info.auth, "none");
-    assert_int_equal(atoi(info.address.service), rig->port);
-    assert_int_equal(info.client_count, 0);
+    assert_string_equal(rig->listen.address.host, "127.0.0.1");
+    assert_string_equal(rig->listen.address.family, "ipv4");
+    assert_int_equal(atoi(rig->listen.address.service), rig->port);
+    assert_true(vnc_listen_is_local(&rig->listen));
+    assert_int_equal(viewer_count(rig), 0);
     assert_in_range(rig->port, 6000, 6300);
 
     /* The same display again: taken; with to=, the next free one. */
     config.display = config.to = rig->port - 5900;
-    assert_null(vnc_open(other->loop, other->display, other->input, NULL, &config, NULL, &err));
     snprintf(expected, sizeof(expected), "127.0.0.1:%u is taken", rig->port);
-    assert_non_null(strstr(err.text, expected));
+    expect_refused(&config, expected);
     config.to = config.display + 50;
-    second = vnc_open(other->loop, other->display, other->input, NULL, &config, NULL, &err);
-    assert_non_null(second);
-    assert_true(vnc_port(second) > rig->port);
-    vnc_close(second);
+    assert_true(vnc_listen_open(&second, &config, &err));
+    assert_true(second.port > rig->port);
+    vnc_listen_close(&second);
 
     /* A label longer than DNS has them: refused without asking anybody. */
     config.host = "no-such-host-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
-    assert_null(vnc_open(other->loop, other->display, other->input, NULL, &config, NULL, &err));
-    assert_non_null(strstr(err.text, "no-such-host"));
+    expect_refused(&config, "no-such-host");
     config.host = "192.0.2.1"; /* not ours */
-    assert_null(vnc_open(other->loop, other->display, other->input, NULL, &config, NULL, &err));
-    assert_non_null(strstr(err.text, "192.0.2.1"));
+    expect_refused(&config, "192.0.2.1");
     config.host = "127.0.0.1";
     config.display = 70000;
-    assert_null(vnc_open(other->loop, other->display, other->input, NULL, &config, NULL, &err));
-    assert_non_null(strstr(err.text, "out of range"));
-    rig_free(other);
+    expect_refused(&config, "out of range");
     rig_free(rig);
 }
 
@@ -69,9 +70,8 @@ static void test_all_addresses_and_names(void **state)
 
 static void test_unix_socket(void **state)
 {
-    struct rig *rig = rig_prepare(), *other = rig_prepare();
-    struct err err = {.text = ""};
-    struct vnc_info info;
+    struct rig *rig = rig_prepare();
+    struct config_vnc config = rig->config;
     char path[200];
     int fd;
 
@@ -86,13 +86,11 @@ static void test_unix_socket(void **state)
     close(fd);
     rig_open(rig);
     assert_int_equal(rig->port, 0);
-    vnc_get_info(rig->vnc, &info);
-    assert_string_equal(info.address.host, rig->path);
-    assert_string_equal(info.address.family, "unix");
+    assert_string_equal(rig->listen.address.host, rig->path);
+    assert_string_equal(rig->listen.address.family, "unix");
+    assert_true(vnc_listen_is_local(&rig->listen));
     close(raw_viewer(rig));
-    assert_null(
-        vnc_open(other->loop, other->display, other->input, NULL, &rig->config, NULL, &err));
-    assert_non_null(strstr(err.text, "is taken"));
+    expect_refused(&rig->config, "is taken");
     strcpy(path, rig->path);
     rig_free(rig);
     assert_int_equal(access(path, F_OK), -1);
@@ -100,11 +98,8 @@ static void test_unix_socket(void **state)
     memset(path, 'x', sizeof(path) - 1);
     path[0] = '/';
     path[sizeof(path) - 1] = '\0';
-    other->config.unix_path = path;
-    assert_null(
-        vnc_open(other->loop, other->display, other->input, NULL, &other->config, NULL, &err));
-    assert_non_null(strstr(err.text, "longer"));
-    rig_free(other);
+    config.unix_path = path;
+    expect_refused(&config, "longer");
 }
 
 /* Handshake and password */
@@ -167,7 +162,6 @@ static uint32_t try_password(struct rig *rig, const char *password, const char *
 static void test_password(void **state)
 {
     struct rig *rig = rig_prepare();
-    struct vnc_info info;
     uint32_t length;
     char reason[64];
     int fd;
@@ -175,9 +169,6 @@ static void test_password(void **state)
     (void)state;
     rig->config.password = true;
     rig_open(rig);
-    vnc_get_info(rig->vnc, &info);
-    assert_string_equal(info.auth, "vnc");
-
     /* None set: nobody gets in, least of all with the empty one, or with the challenge sent back
      * (what DES makes of it when libgcrypt refuses the all-zero key). */
     assert_int_equal(try_password(rig, "", "RFB 003.008\n", &fd), 1);
@@ -359,7 +350,7 @@ static void test_two_viewers(void **state)
 {
     struct rig *rig = rig_new();
     rfbClient *a = viewer_new(rig, "tight"), *b = viewer_new(rig, "hextile");
-    struct vnc_info info;
+    struct viewers viewers;
 
     (void)state;
     viewer_await(a, 1, 640, 480);
@@ -369,10 +360,10 @@ static void test_two_viewers(void **state)
         viewer_await(a, seed, 640, 480);
         viewer_await(b, seed, 640, 480);
     }
-    on_loop(rig, count_viewers, (void *[]){rig, &info});
-    assert_int_equal(info.client_count, 2);
-    assert_string_equal(info.clients[0].host, "127.0.0.1");
-    assert_string_equal(info.clients[1].family, "ipv4");
+    on_loop(rig, list_viewers, (void *[]){rig, &viewers});
+    assert_int_equal(viewers.count, 2);
+    assert_string_equal(viewers.list[0].host, "127.0.0.1");
+    assert_string_equal(viewers.list[1].family, "ipv4");
     viewer_free(a);
     show(rig, 6, 640, 480);
     viewer_await(b, 6, 640, 480);

@@ -51,6 +51,7 @@ struct rig {
     struct display *display;
     struct input *input;
     struct keymap *keymap;
+    struct vnc_listen listen;
     struct vnc *vnc;
     struct config_vnc config;
     struct scene scene;
@@ -204,16 +205,30 @@ static inline struct rig *rig_prepare(void)
     return rig;
 }
 
+static inline struct vnc *open_server(struct rig *rig, struct err *err)
+{
+    const struct vnc_config config = {
+        .loop = rig->loop,
+        .display = rig->display,
+        .input = rig->input,
+        .keymap = rig->keymap,
+        .listen = &rig->listen,
+        .options = &rig->config,
+        .name = "guest",
+    };
+
+    return vnc_listen_open(&rig->listen, &rig->config, err) ? vnc_open(&config, err) : NULL;
+}
+
 static inline void rig_open(struct rig *rig)
 {
     struct err err = {.text = ""};
 
-    rig->vnc =
-        vnc_open(rig->loop, rig->display, rig->input, rig->keymap, &rig->config, "guest", &err);
+    rig->vnc = open_server(rig, &err);
     if (!rig->vnc)
         print_error("%s\n", err.text);
     assert_non_null(rig->vnc);
-    rig->port = vnc_port(rig->vnc);
+    rig->port = rig->listen.port;
     assert_int_equal(pthread_create(&rig->thread, NULL, run_loop, rig->loop), 0);
 }
 
@@ -239,6 +254,7 @@ static inline void rig_free(struct rig *rig)
         on_loop(rig, quit_loop, rig);
         pthread_join(rig->thread, NULL);
     }
+    vnc_listen_close(&rig->listen);
     display_free(rig->display);
     input_free(rig->input);
     keymap_free(rig->keymap);
@@ -296,21 +312,26 @@ static inline unsigned move_count(struct rig *rig)
     return n;
 }
 
-static inline void count_viewers(void *arg)
+struct viewers {
+    size_t count;
+    struct vnc_address list[VNC_MAX_CLIENTS];
+};
+
+static inline void list_viewers(void *arg)
 {
     struct rig *rig = ((void **)arg)[0];
-    struct vnc_info *info = ((void **)arg)[1];
+    struct viewers *viewers = ((void **)arg)[1];
 
-    vnc_get_info(rig->vnc, info);
+    viewers->count = vnc_clients(rig->vnc, viewers->list);
 }
 
 static inline unsigned viewer_count(struct rig *rig)
 {
-    struct vnc_info info;
-    void *arg[2] = {rig, &info};
+    struct viewers viewers;
+    void *arg[2] = {rig, &viewers};
 
-    on_loop(rig, count_viewers, arg);
-    return (unsigned)info.client_count;
+    on_loop(rig, list_viewers, arg);
+    return (unsigned)viewers.count;
 }
 
 static inline void count_connections(void *arg)
