@@ -88,6 +88,7 @@ static void write_enable(struct vga_core *core, uint16_t value)
     core->vbe[VBE_BANK] = 0;
     if (was)
         return;
+    vga_reach_all(core);
     core->vbe[VBE_VIRT_WIDTH] = 0;
     core->vbe[VBE_X_OFFSET] = 0;
     core->vbe[VBE_Y_OFFSET] = 0;
@@ -95,6 +96,8 @@ static void write_enable(struct vga_core *core, uint16_t value)
     if (value & VBE_NO_CLEAR)
         return;
     uint64_t len = (uint64_t)core->vbe[VBE_YRES] * vbe_pitch(core);
+    if (len > core->vram_reach)
+        len = core->vram_reach;
     memset(core->vram, 0, (size_t)len);
     vga_memory_written(core, 0, len - 1);
 }

@@ -235,7 +235,7 @@ static void refresh(void *opaque, struct display *display, bool full)
         stop_tracking(v);
     bool redraw = full || !v->core.watched || (frame.kind == VGA_TEXT && v->core.fonts_changed);
     v->core.fonts_changed = false;
-    vga_draw(&v->painter, &frame, v->core.vram, v->core.vram_bytes, known ? v->dirty : NULL, redraw,
+    vga_draw(&v->painter, &frame, v->core.vram, v->core.vram_reach, known ? v->dirty : NULL, redraw,
              display);
 }
 
@@ -277,6 +277,8 @@ static bool post_load(struct device *d, struct err *err)
     /* Where video memory really was: not at its BAR if that is off, or was refused. */
     if (v->vram_where != HV_VRAM_PARKED)
         hv_vram_move(v->hv, v->vram_where);
+    if (vbe_enabled(&v->core))
+        vga_reach_all(&v->core);
     pci_device_loaded(&v->pci);
     if (v->pci.bars[BAR_VRAM].where == PCI_UNMAPPED)
         hv_vram_move(v->hv, HV_VRAM_PARKED);

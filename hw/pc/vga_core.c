@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "hw/core/clock.h"
+#include "hw/xen/hypervisor.h"
 
 #define MISC_COLOUR    0x01 /* CRT controller at 3Dxh, not 3Bxh */
 #define STATUS_BLANK   0x01 /* input status 1: not displaying */
@@ -104,6 +105,7 @@ bool vga_core_init(struct vga_core *core, struct hypervisor *hv, struct clock *c
     core->clock = clock;
     core->vram = vram;
     core->vram_bytes = vram_bytes;
+    core->vram_reach = vram_bytes < HV_VRAM_FIRST ? vram_bytes : (uint32_t)HV_VRAM_FIRST;
     core->written = calloc(vram_bytes / 4096 / 8 + sizeof(unsigned long), 1);
     return core->written;
 }

@@ -78,6 +78,7 @@ struct vga_core {
     struct clock *clock;
     uint8_t *vram;
     uint32_t vram_bytes;
+    uint32_t vram_reach; /* of these, what may be touched (hv_vram_whole) */
 
     uint8_t misc, feature; /* miscellaneous output, feature control */
     uint8_t seq_index, seq[VGA_SEQ_COUNT];
@@ -118,6 +119,8 @@ void vga_window_write(struct vga_core *core, uint32_t offset, const uint8_t *buf
 
 /* To be told of every write to video memory that the chip makes: bytes first..last. */
 void vga_memory_written(struct vga_core *core, uint64_t first, uint64_t last);
+/* Makes all of video memory reachable, as a VBE mode needs it. Nothing happens the second time. */
+void vga_reach_all(struct vga_core *core);
 
 /* VBE registers by index, whatever the index register holds. */
 uint16_t vbe_read(const struct vga_core *core, uint16_t index);

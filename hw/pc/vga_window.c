@@ -103,7 +103,7 @@ static bool locate(const struct vga_core *c, enum chaining how, uint32_t mask, u
         *planes = 0xF;
         break;
     }
-    return *cell < c->vram_bytes / 4;
+    return *cell < c->vram_reach / 4;
 }
 
 void vga_memory_written(struct vga_core *core, uint64_t first, uint64_t last)
@@ -114,6 +114,12 @@ void vga_memory_written(struct vga_core *core, uint64_t first, uint64_t last)
     uint64_t where = hv_vram_where(core->hv);
     if (where != HV_VRAM_PARKED)
         hv_mem_dirty(core->hv, where + first, (size_t)(last - first + 1));
+}
+
+void vga_reach_all(struct vga_core *core)
+{
+    if (core->vram_reach < core->vram_bytes && hv_vram_whole(core->hv))
+        core->vram_reach = core->vram_bytes;
 }
 
 static uint8_t rotate(uint8_t v, unsigned by)
@@ -170,10 +176,10 @@ static bool pass_through(const struct vga_core *c)
 
 static void write_linear(struct vga_core *c, uint32_t at, const uint8_t *buf, size_t len)
 {
-    if (at >= c->vram_bytes)
+    if (at >= c->vram_reach)
         return;
-    if (len > c->vram_bytes - at)
-        len = c->vram_bytes - at;
+    if (len > c->vram_reach - at)
+        len = c->vram_reach - at;
     memcpy(c->vram + at, buf, len);
     vga_memory_written(c, at, at + len - 1);
 }
@@ -244,8 +250,8 @@ void vga_window_read(struct vga_core *core, uint32_t offset, uint8_t *buf, size_
     uint32_t at = offset + (uint32_t)skip - w.first + w.bank;
     enum chaining how = chaining(core, core->gfx[GFX_MODE] & READ_ODD_EVEN);
     if (how == LINEAR) {
-        if (at < core->vram_bytes)
-            memcpy(buf, core->vram + at, len < core->vram_bytes - at ? len : core->vram_bytes - at);
+        if (at < core->vram_reach)
+            memcpy(buf, core->vram + at, len < core->vram_reach - at ? len : core->vram_reach - at);
         return;
     }
     for (size_t i = 0; i < len; i++)

@@ -74,14 +74,19 @@ void hv_log_dirty(struct hypervisor *hv, bool on);
 /*
  * Video memory: `bytes` (a multiple of 4096) of guest memory that stays mapped here. On a fresh
  * start it is populated at an address above RAM, on a restore it is where it was (hv_vram_move
- * tells). Returns the host pointer; NULL and *err. hv_vram_move makes it appear at guest-physical
+ * tells). Returns the host pointer; NULL and *err. Only the first HV_VRAM_FIRST bytes may be
+ * touched there before hv_vram_whole has returned true (false: it cannot be mapped, which is in the
+ * log): a start need not wait for thousands of pages that many a guest's screen never reaches.
+ * hv_vram_move makes it appear at guest-physical
  * addr; false if the hypervisor refuses (it then stays where it was). hv_vram_dirty fills one bit
  * per page of the first `pages` pages: written by the guest since the last call; false: not known,
  * take all as dirty. It is expensive: only while somebody watches. hv_vram_untrack ends the
  * tracking.
  */
 #define HV_VRAM_PARKED UINT64_MAX
+#define HV_VRAM_FIRST  UINT64_C(0x44000) /* the VGA's four planes and the end of a last glyph */
 void *hv_vram_create(struct hypervisor *hv, uint64_t bytes, struct err *err);
+bool hv_vram_whole(struct hypervisor *hv);
 uint64_t hv_vram_where(const struct hypervisor *hv);
 bool hv_vram_move(struct hypervisor *hv, uint64_t addr);
 bool hv_vram_dirty(struct hypervisor *hv, uint32_t pages, unsigned long *bitmap);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * vram: video memory, the one piece of guest memory that a device model brings along: populated
- * above RAM, mapped here for good, moved within the guest's memory map as its BAR moves.
+ * above RAM, mapped here for good (most of it when it is first needed), moved within the guest's
+ * memory map as its BAR moves.
  */
 #include "hw/xen/xen.h"
 
@@ -93,21 +94,39 @@ static bool populate(struct hypervisor *hv, struct err *err)
     return ok;
 }
 
-/* Maps the pages at `where`, if `at` is not NULL exactly there. */
-static void *map_all(struct hypervisor *hv, void *at, uint64_t where)
+/* Maps what is not mapped yet of the first `bytes` that lie at `where`. */
+static bool map_to(struct hypervisor *hv, uint64_t where, uint64_t bytes)
 {
-    size_t pages = (size_t)(hv->vram.bytes / XEN_PAGE);
+    struct vram *v = &hv->vram;
+    if (bytes > v->bytes)
+        bytes = v->bytes;
+    if (bytes <= v->mapped)
+        return true;
+    size_t pages = (size_t)((bytes - v->mapped) / XEN_PAGE);
     xen_pfn_t *gfns = calloc(pages, sizeof(*gfns));
     if (!gfns)
-        return NULL;
+        return false;
     for (size_t i = 0; i < pages; i++)
-        gfns[i] = where / XEN_PAGE + i;
-    void *host = xenforeignmemory_map2(hv->memory, hv->config.domid, at, PROT_READ | PROT_WRITE,
-                                       at ? MAP_FIXED : 0, pages, gfns, NULL);
+        gfns[i] = (where + v->mapped) / XEN_PAGE + i;
+    void *host = xenforeignmemory_map2(hv->memory, hv->config.domid, (uint8_t *)v->host + v->mapped,
+                                       PROT_READ | PROT_WRITE, MAP_FIXED, pages, gfns, NULL);
     int why = errno;
     free(gfns);
     errno = why;
-    return host;
+    if (host)
+        v->mapped = bytes;
+    return host != NULL;
+}
+
+/* An address to map at. On a restore it can be used before that: nothing but zeroes. */
+static void *reserve(const struct hypervisor *hv, uint64_t bytes, struct err *err)
+{
+    void *host = mmap(NULL, (size_t)bytes, hv->config.incoming ? PROT_READ | PROT_WRITE : PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (host != MAP_FAILED)
+        return host;
+    err_set(err, "cannot reserve %llu bytes: %s", (unsigned long long)bytes, strerror(errno));
+    return NULL;
 }
 
 void *hv_vram_create(struct hypervisor *hv, uint64_t bytes, struct err *err)
@@ -119,26 +138,26 @@ void *hv_vram_create(struct hypervisor *hv, uint64_t bytes, struct err *err)
     }
     *v = (struct vram){.bytes = bytes, .where = HV_VRAM_PARKED};
     v->parked = high_ram_end(&hv->config);
-    if (hv->config.incoming) {
-        /* Its place is part of the state that is loaded later: until then, an address to map at. */
-        void *host = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (host == MAP_FAILED) {
-            err_set(err, "cannot reserve %llu bytes: %s", (unsigned long long)bytes,
-                    strerror(errno));
-            return NULL;
-        }
-        v->host = host;
-        return host;
-    }
+    v->host = reserve(hv, bytes, err);
+    if (!v->host || hv->config.incoming) /* its place is part of the state that is loaded later */
+        return v->host;
     v->where = v->parked;
-    if (!populate(hv, err))
-        return NULL;
-    v->placed = true;
-    v->host = map_all(hv, NULL, v->where);
-    if (!v->host)
+    v->placed = populate(hv, err);
+    if (v->placed && map_to(hv, v->where, HV_VRAM_FIRST))
+        return v->host;
+    if (v->placed)
         err_set(err, "domain %u: cannot map video memory: %s", hv->config.domid, strerror(errno));
-    return v->host;
+    vram_close(hv);
+    return NULL;
+}
+
+bool hv_vram_whole(struct hypervisor *hv)
+{
+    struct vram *v = &hv->vram;
+    if (!v->placed || map_to(hv, v->where, v->bytes))
+        return true;
+    guest_error("vram", "cannot map all of the video memory: %s", strerror(errno));
+    return false;
 }
 
 uint64_t hv_vram_where(const struct hypervisor *hv)
@@ -150,7 +169,7 @@ uint64_t hv_vram_where(const struct hypervisor *hv)
 static bool adopt(struct hypervisor *hv, uint64_t where)
 {
     struct vram *v = &hv->vram;
-    if (!map_all(hv, v->host, where)) {
+    if (!map_to(hv, where, v->bytes)) {
         log_error("cannot map the video memory that came with the domain at %#llx: %s",
                   (unsigned long long)where, strerror(errno));
         return false;
@@ -273,9 +292,9 @@ void vram_close(struct hypervisor *hv)
     if (!v->host)
         return;
     hv_vram_untrack(hv);
-    if (v->placed)
-        xenforeignmemory_unmap(hv->memory, v->host, (size_t)(v->bytes / XEN_PAGE));
-    else
-        munmap(v->host, (size_t)v->bytes);
+    if (v->mapped)
+        xenforeignmemory_unmap(hv->memory, v->host, (size_t)(v->mapped / XEN_PAGE));
+    if (v->mapped < v->bytes)
+        munmap((uint8_t *)v->host + v->mapped, (size_t)(v->bytes - v->mapped));
     v->host = NULL;
 }

@@ -25,8 +25,8 @@
 
 /* The guest's video memory (vram.c). */
 struct vram {
-    void *host;
-    uint64_t bytes;
+    void *host; /* room for all of it; not to be touched behind `mapped` */
+    uint64_t bytes, mapped;
     uint64_t where;  /* guest-physical address it has in the domain's memory map */
     uint64_t parked; /* the place above RAM that is its own */
     bool placed;     /* `where` is true; not yet on a restore until the first hv_vram_move */

@@ -611,6 +611,37 @@ static void test_log_dirty_reports_our_writes(void **state)
 
 /* VBE ------------------------------------------------------------------------------------- */
 
+/* All of video memory is asked for by the first VBE mode; where it cannot be had, nothing lies
+ * behind the VGA's own part. */
+static void test_memory_is_reached_when_needed(void **state)
+{
+    struct box *b = *state;
+    struct hypervisor *hv = b->rig->hv;
+    const uint16_t bank = 0x100000 >> 16;
+    uint64_t v = 0;
+
+    hv->vram_refused = true;
+    rig_outb(b->rig, 0x3C2, 0x63); /* memory on */
+    bus_mem_write(b->rig->bus, 0xB8000, 2, 0x0741);
+    assert_false(hv->vram_whole);
+    vbe_mode(b, 1024, 768, 32, VBE_ENABLED);
+    vbe_out(b, VBE_BANK, bank);
+    bus_mem_write(b->rig->bus, 0xA0000, 4, 0x12345678);
+    v = bus_mem_read(b->rig->bus, 0xA0000, 4);
+    assert_int_equal(v, 0xFFFFFFFF);
+    assert_int_equal(hv->vram[0x100000], 0);
+    display_refresh_now(b->display);
+
+    hv->vram_refused = false;
+    vbe_mode(b, 1024, 768, 32, VBE_ENABLED);
+    assert_true(hv->vram_whole);
+    vbe_out(b, VBE_BANK, bank);
+    bus_mem_write(b->rig->bus, 0xA0000, 4, 0x12345678);
+    v = bus_mem_read(b->rig->bus, 0xA0000, 4);
+    assert_int_equal(v, 0x12345678);
+    assert_int_equal(hv->vram[0x100000], 0x78);
+}
+
 static void test_vbe_ports(void **state)
 {
     struct box *b = *state;
@@ -1156,6 +1187,7 @@ int main(void)
         TEST(test_window_places),
         TEST(test_runs_equal_single_accesses),
         TEST(test_log_dirty_reports_our_writes),
+        TEST(test_memory_is_reached_when_needed),
         TEST(test_vbe_ports),
         TEST(test_vbe_modes),
         TEST(test_vbe_offsets),

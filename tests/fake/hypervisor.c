@@ -180,6 +180,12 @@ void *hv_vram_create(struct hypervisor *hv, uint64_t bytes, struct err *err)
     return hv->vram;
 }
 
+bool hv_vram_whole(struct hypervisor *hv)
+{
+    hv->vram_whole = !hv->vram_refused;
+    return hv->vram_whole;
+}
+
 uint64_t hv_vram_where(const struct hypervisor *hv)
 {
     return hv->vram_where;

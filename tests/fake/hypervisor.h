@@ -39,7 +39,9 @@ struct hypervisor {
     uint64_t vram_bytes;
     uint64_t vram_where;
     unsigned vram_moves;
-    bool vram_known; /* hv_vram_dirty answers with vram_bitmap (then clears it), else false */
+    bool vram_whole;   /* hv_vram_whole has returned true … */
+    bool vram_refused; /* … which it does not with this set */
+    bool vram_known;   /* hv_vram_dirty answers with vram_bitmap (then clears it), else false */
     unsigned long *vram_bitmap;
     bool vram_tracked;
     bool running;

@@ -19,6 +19,7 @@
 #define hv_mem_dirty      xen_mem_dirty
 #define hv_log_dirty      xen_log_dirty
 #define hv_vram_create    xen_vram_create
+#define hv_vram_whole     xen_vram_whole
 #define hv_vram_where     xen_vram_where
 #define hv_vram_move      xen_vram_move
 #define hv_vram_dirty     xen_vram_dirty
@@ -398,7 +399,7 @@ void *xenforeignmemory_map2(xenforeignmemory_handle *h, uint32_t d, void *addr, 
     if (fails())
         return NULL;
     if (n == 1 && (gfns[0] == 0xFEFF0 || gfns[0] == 0xFEFF1)) {
-        xen.maps++;
+        xen.maps += n;
         return xen.shared + (gfns[0] & 1) * XEN_PAGE;
     }
     bool any = false;
@@ -421,7 +422,7 @@ void *xenforeignmemory_map2(xenforeignmemory_handle *h, uint32_t d, void *addr, 
                                   xen.memory_fd, (page - xen.pages) * (off_t)XEN_PAGE),
                              p + i * XEN_PAGE);
     }
-    xen.maps++;
+    xen.maps += n;
     return p;
 }
 void *xenforeignmemory_map(xenforeignmemory_handle *h, uint32_t d, int prot, size_t n,
@@ -432,8 +433,8 @@ void *xenforeignmemory_map(xenforeignmemory_handle *h, uint32_t d, int prot, siz
 int xenforeignmemory_unmap(xenforeignmemory_handle *h, void *p, size_t n)
 {
     (void)h;
-    assert_true(xen.maps > 0);
-    xen.maps--;
+    assert_true(xen.maps >= n);
+    xen.maps -= n;
     return (uint8_t *)p >= xen.shared && (uint8_t *)p < xen.shared + 2 * XEN_PAGE
                ? 0
                : munmap(p, n * XEN_PAGE);
@@ -1060,6 +1061,7 @@ static uint8_t *vram(struct fixture *f)
 {
     uint8_t *p = xen_vram_create(f->hv, VRAM_BYTES, &err);
     assert_non_null(p);
+    assert_true(xen_vram_whole(f->hv));
     for (unsigned i = 0; i < VRAM_PAGES; i++)
         *(uint32_t *)(void *)(p + i * XEN_PAGE) = 0xC0DE0000 + i;
     return p;
@@ -1175,6 +1177,30 @@ static void test_vram_above_high_ram(void **state)
     assert_true(xen_vram_move(f->hv, 0xF0000000));
 }
 
+/* Its start is mapped at once, the rest when asked for, wherever it then is. */
+static void test_vram_whole(void **state)
+{
+    struct fixture *f = *state;
+    const size_t first = HV_VRAM_FIRST / XEN_PAGE, before = xen.maps;
+    uint8_t *p = xen_vram_create(f->hv, VRAM_BYTES, &err);
+    assert_non_null(p);
+    assert_int_equal(xen.maps, before + first);
+    for (size_t i = 0; i < first; i++)
+        *(uint32_t *)(void *)(p + i * XEN_PAGE) = 0xC0DE0000 + (uint32_t)i;
+    assert_true(xen_vram_move(f->hv, 0xF0000000));
+    xen.fail = 1;
+    assert_false(xen_vram_whole(f->hv));
+    assert_int_equal(xen.maps, before + first);
+    assert_true(xen_vram_whole(f->hv));
+    assert_true(xen_vram_whole(f->hv));
+    assert_int_equal(xen.maps, before + VRAM_PAGES);
+    for (size_t i = first; i < VRAM_PAGES; i++)
+        *(uint32_t *)(void *)(p + i * XEN_PAGE) = 0xC0DE0000 + (uint32_t)i;
+    assert_guest_sees(f, 0xF0000000);
+    assert_true(xen_vram_move(f->hv, 0xE0000000));
+    assert_guest_sees(f, 0xE0000000);
+}
+
 static void test_vram_create_fails(void **state)
 {
     struct fixture *f = *state;
@@ -1272,6 +1298,7 @@ int main(void)
         T(test_vram_refused_places, setup_open),
         T(test_vram_move_rolls_back, setup_open),
         T(test_vram_above_high_ram, setup_open),
+        T(test_vram_whole, setup_open),
         T(test_vram_create_fails, setup_open),
         T(test_vram_dirty, setup_open),
         T(test_vram_incoming, setup_open),
