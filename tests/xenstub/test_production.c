@@ -32,6 +32,7 @@
 struct machine {
     struct xenstub *x;
     struct dm dm;
+    bool layout; /* a keyboard layout that is not built in */
 };
 
 /* `more`: further arguments, up to a NULL. */
@@ -71,6 +72,56 @@ static int setup_unconfined(void **state)
 {
     static const char *const more[] = {"-sandbox", "off", NULL};
     return start(state, more);
+}
+
+/* The screen on a UNIX socket, and a keyboard layout (NULL: none is said). */
+static int prepare_screen(void **state, const char *layout)
+{
+    struct machine *m = calloc(1, sizeof(*m));
+    struct xenstub_config config = {.domid = 7, .ram_bytes = RAM_MB << 20};
+    static char vnc[128];
+    m->x = xenstub_new(&config);
+    m->layout = layout;
+    *state = m;
+    if (!m->x || !dm_init(&m->dm, DM_OURS, m->x, RAM_MB) || !dm_make_image(&m->dm, IMAGE_BYTES))
+        return -1;
+    snprintf(vnc, sizeof(vnc), "unix:%s/vnc", xenstub_dir(m->x));
+    size_t n = 0;
+    for (; m->dm.argv[n]; n++)
+        if (!strcmp(m->dm.argv[n], "-vnc"))
+            m->dm.argv[n + 1] = vnc;
+    if (layout) {
+        m->dm.argv[n++] = "-k";
+        m->dm.argv[n] = layout;
+    }
+    return 0;
+}
+
+static int start_screen(void **state, const char *layout)
+{
+    struct machine *m;
+    if (prepare_screen(state, layout))
+        return -1;
+    m = *state;
+    if (!dm_start(&m->dm, m->x, START_MS))
+        return -1;
+    pc_setup(m->x, VGA);
+    return 0;
+}
+
+static int setup_screen(void **state)
+{
+    return start_screen(state, NULL);
+}
+
+static int setup_layout(void **state)
+{
+    return start_screen(state, "latam");
+}
+
+static int setup_no_layout(void **state)
+{
+    return prepare_screen(state, "klingon");
 }
 
 static int teardown(void **state)
@@ -368,6 +419,143 @@ static void pm1_control_powers_off(void **state)
     assert_false(xenstub_gone(m->x));
 }
 
+static void get(int fd, void *to, size_t len)
+{
+    for (size_t have = 0; have < len;) {
+        ssize_t n = read(fd, (uint8_t *)to + have, len - have);
+        assert_true(n > 0);
+        have += (size_t)n;
+    }
+}
+
+/* A viewer's connection, up to ServerInit (RFC 6143 7.1 to 7.3). */
+static int view(struct machine *m, unsigned *width, unsigned *height)
+{
+    static const uint8_t none_shared[] = {1, 1};
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    uint8_t b[64];
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    snprintf(at.sun_path, sizeof(at.sun_path), "%s/vnc", xenstub_dir(m->x));
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    get(fd, b, 12);
+    assert_int_equal(write(fd, b, 12), 12);
+    get(fd, b, 2);
+    assert_int_equal(write(fd, none_shared, 2), 2); /* "None"; and in ClientInit: shared */
+    get(fd, b, 4 + 24);
+    *width = (unsigned)(b[4] << 8 | b[5]);
+    *height = (unsigned)(b[6] << 8 | b[7]);
+    size_t name = b[4 + 23];
+    get(fd, b, name < sizeof(b) ? name : sizeof(b));
+    return fd;
+}
+
+/* The pixels of a full update, raw, 32 bits each. */
+static uint32_t *picture(int fd, unsigned width, unsigned height)
+{
+    const uint8_t ask[10] = {3,
+                             0,
+                             0,
+                             0,
+                             0,
+                             0,
+                             (uint8_t)(width >> 8),
+                             (uint8_t)width,
+                             (uint8_t)(height >> 8),
+                             (uint8_t)height};
+    uint8_t head[4], rect[12];
+    uint32_t *pixels = calloc((size_t)width * height, 4);
+    assert_int_equal(write(fd, ask, sizeof(ask)), sizeof(ask));
+    get(fd, head, sizeof(head));
+    for (unsigned n = (unsigned)(head[2] << 8 | head[3]); n--;) {
+        get(fd, rect, sizeof(rect));
+        unsigned x = (unsigned)(rect[0] << 8 | rect[1]), y = (unsigned)(rect[2] << 8 | rect[3]),
+                 w = (unsigned)(rect[4] << 8 | rect[5]), h = (unsigned)(rect[6] << 8 | rect[7]);
+        assert_int_equal(rect[11], 0); /* raw */
+        assert_true(x + w <= width && y + h <= height);
+        for (unsigned line = y; line < y + h; line++)
+            get(fd, pixels + line * width + x, w * 4);
+    }
+    return pixels;
+}
+
+static void press(struct machine *m, int fd, uint32_t keysym)
+{
+    const uint8_t key[8] = {
+        4, 1, 0, 0, 0, 0, (uint8_t)(keysym >> 8), (uint8_t)keysym}; /* down; key */
+    assert_int_equal(write(fd, key, sizeof(key)), sizeof(key));
+    while (!(vcpu_in(m->x, 0, 0x64, 1) & 1))
+        usleep(1000);
+}
+
+/* The module is there, and works with what rights are left. */
+static void the_screen_is_shown(void **state)
+{
+    struct machine *m = *state;
+    unsigned width, height;
+    static const uint16_t mode[][2] = {{1, 800}, {2, 600}, {3, 32}, {4, 0x41}};
+    for (unsigned i = 0; i < 4; i++) {
+        vcpu_out(m->x, 0, 0x1CE, 2, mode[i][0]);
+        vcpu_out(m->x, 0, 0x1CF, 2, mode[i][1]);
+    }
+    vcpu_in(m->x, 0, 0x3DA, 1);
+    vcpu_out(m->x, 0, 0x3C0, 1, 0x20); /* video on */
+    uint32_t pixel = 0x00C0FFEE;
+    assert_true(guest_write(m->x, PC_VRAM + (599 * 800 + 799) * 4, &pixel, sizeof(pixel)));
+    int first = view(m, &width, &height), fd;
+    free(picture(first, width, height));
+    /* While somebody looks the screen follows the mode; who comes then is told its size. */
+    while ((fd = view(m, &width, &height)) >= 0 && width != 800)
+        close(fd);
+    assert_int_equal(height, 600);
+    uint32_t *p = picture(fd, width, height);
+    assert_int_equal(p[599 * 800 + 799] & 0xFFFFFF, 0xC0FFEE);
+    assert_int_equal(p[0] & 0xFFFFFF, 0);
+    free(p);
+    close(first);
+    close(fd);
+}
+
+static void keys_arrive(void **state)
+{
+    struct machine *m = *state;
+    unsigned width, height;
+    int fd = view(m, &width, &height);
+    vcpu_out(m->x, 0, 0x64, 1, 0x60); /* i8042: translated, no interrupts */
+    vcpu_out(m->x, 0, 0x60, 1, 0x40);
+    press(m, fd, m->layout ? 0xF1 : 'o');
+    /* Set 1: O is at 18h; a Latin American keyboard has n with tilde where the US one has ; (27h).
+     */
+    assert_int_equal(vcpu_in(m->x, 0, 0x60, 1), m->layout ? 0x27 : 0x18);
+    close(fd);
+}
+
+static void a_layout_that_is_not_there_is_refused(void **state)
+{
+    struct machine *m = *state;
+    char path[128], text[1024] = "";
+    assert_true(xenstub_start(m->x, m->dm.argv));
+    while (!xenstub_gone(m->x))
+        usleep(1000);
+    char *said = xenstub_xs_read(m->x, "/local/domain/0/device-model/7/state");
+    assert_true(!said || strcmp(said, "running"));
+    free(said);
+    snprintf(path, sizeof(path), "%s/log", xenstub_dir(m->x));
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_true(fread(text, 1, sizeof(text) - 1, f) > 0);
+    fclose(f);
+    assert_non_null(strstr(text, "klingon"));
+}
+
+static int teardown_refused(void **state)
+{
+    struct machine *m = *state;
+    int status = xenstub_end(m->x, 0, 5000);
+    xenstub_free(m->x);
+    free(m);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 1 ? 0 : -1;
+}
+
 /* With what is left of its rights, whichever they are. */
 static void all_kinds_of_access_work(void **state)
 {
@@ -399,6 +587,11 @@ int main(void)
         TEST(the_serial_line_is_a_pty),
         TEST(the_time_offset_is_kept),
         TEST(pm1_control_powers_off),
+        cmocka_unit_test_setup_teardown(the_screen_is_shown, setup_screen, teardown),
+        cmocka_unit_test_setup_teardown(keys_arrive, setup_screen, teardown),
+        cmocka_unit_test_setup_teardown(keys_arrive, setup_layout, teardown),
+        cmocka_unit_test_setup_teardown(a_layout_that_is_not_there_is_refused, setup_no_layout,
+                                        teardown_refused),
         cmocka_unit_test_setup_teardown(all_kinds_of_access_work, setup_restricted, teardown),
         cmocka_unit_test_setup_teardown(all_kinds_of_access_work, setup_unconfined, teardown),
     };
