@@ -112,6 +112,9 @@ static uint32_t new_remote(struct stub_shm *s, uint8_t kind, unsigned vcpu)
     return 0;
 }
 
+/* Where ioreq pages are put for a caller that cannot map a resource: above the builder's pages. */
+#define SPECIAL_GFN UINT64_C(0xFEFF8)
+
 int xendevicemodel_create_ioreq_server(xendevicemodel_handle *h, domid_t domid, int handle_bufioreq,
                                        ioservid_t *id)
 {
@@ -166,8 +169,15 @@ int xendevicemodel_get_ioreq_server_info(xendevicemodel_handle *h, domid_t domid
     struct stub_server *s;
     if (op(h, domid) || !(s = server_of(h, id)))
         return -1;
-    if (ioreq_gfn || bufioreq_gfn)
-        return fail(EOPNOTSUPP); /* only as a resource */
+    uint64_t gfn = SPECIAL_GFN + 2u * id;
+    if (ioreq_gfn || bufioreq_gfn) {
+        __atomic_store_n(&h->shm->p2m[gfn], s->sync_mfn + 1, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&h->shm->p2m[gfn + 1], s->buffered_mfn + 1, __ATOMIC_SEQ_CST);
+    }
+    if (ioreq_gfn)
+        *ioreq_gfn = gfn;
+    if (bufioreq_gfn)
+        *bufioreq_gfn = gfn + 1;
     if (bufioreq_port)
         *bufioreq_port = s->buffered_remote;
     return 0;
@@ -396,8 +406,7 @@ int xendevicemodel_modified_memory(xendevicemodel_handle *h, domid_t domid, uint
     if (op(h, domid))
         return -1;
     for (uint64_t gfn = first_pfn; gfn < first_pfn + nr && gfn < STUB_GFNS; gfn++)
-        if (h->shm->log_dirty && stub_p2m(h->shm, gfn))
-            stub_set_bit(h->shm->dirty, gfn);
+        stub_dirtied(h->shm, gfn);
     COUNT(h, modified);
     return 0;
 }

@@ -118,6 +118,7 @@ int xenevtchn_notify(xenevtchn_handle *h, evtchn_port_t port)
     __atomic_fetch_add(&h->shm->counts.notifies, 1, __ATOMIC_RELAXED);
     uint64_t one = 1;
     int fd = r->kind == STUB_REMOTE_VCPU ? STUB_FD_VCPU + r->vcpu : STUB_FD_KICK;
+    __atomic_store_n(&r->pending, 1, __ATOMIC_SEQ_CST);
     return write(fd, &one, sizeof(one)) == sizeof(one) ? 0 : -1;
 }
 

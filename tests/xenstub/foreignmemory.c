@@ -164,6 +164,10 @@ xenforeignmemory_resource_handle *xenforeignmemory_map_resource(xenforeignmemory
                                                                 unsigned long nr_frames,
                                                                 void **paddr, int prot, int flags)
 {
+    if (h->shm->no_resources) {
+        errno = EOPNOTSUPP;
+        return NULL;
+    }
     if (domid != h->shm->domid || type != XENMEM_resource_ioreq_server || id >= STUB_SERVERS ||
         !h->shm->server[id].used || frame > 1 || nr_frames < 1 || frame + nr_frames > 2) {
         errno = EINVAL;

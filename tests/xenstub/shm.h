@@ -23,6 +23,7 @@
 #define STUB_SERVERS 4
 #define STUB_RANGES  256 /* Xen's MAX_NR_IO_RANGES */
 #define STUB_MSIS    64
+#define STUB_GRANTS  8192 /* 16 pages of the guest's grant table, version 1 */
 #define STUB_PARAMS  64
 
 /*
@@ -51,12 +52,31 @@ struct stub_port {
 };
 
 /* The guest's (Xen's) end of a channel. */
-enum stub_remote_kind { STUB_REMOTE_NONE, STUB_REMOTE_VCPU, STUB_REMOTE_BUFFERED };
+enum stub_remote_kind {
+    STUB_REMOTE_NONE,
+    STUB_REMOTE_VCPU,
+    STUB_REMOTE_BUFFERED,
+    STUB_REMOTE_GUEST, /* a driver's own */
+};
 
 struct stub_remote {
     uint8_t kind;
     uint8_t vcpu;
-    uint32_t local; /* the port bound to it, or 0 */
+    uint32_t local;   /* the port bound to it, or 0 */
+    uint32_t pending; /* notified, and the guest's driver has not looked yet */
+};
+
+/* An entry of the guest's grant table, version 1 (xen/grant_table.h), and what Xen knows of it. */
+struct stub_grant {
+    uint16_t flags; /* GTF_*; reading and writing are set by Xen */
+    uint16_t domid;
+    uint32_t frame;
+};
+
+#define STUB_GRANT_GUEST 7u /* of the flags, those that the guest sets: type and read-only */
+
+struct stub_grant_use {
+    uint32_t readers, writers; /* mappings */
 };
 
 struct stub_handle {
@@ -89,7 +109,7 @@ struct stub_msi {
 /* What the device model did, counted: for tests and for the table of costs. */
 struct stub_counts {
     uint64_t hypercalls, notifies, maps, mapped_pages, unmaps, isa, intx, msi, routes, modified,
-        relocated, pinned, tracked;
+        relocated, pinned, tracked, grant_maps, grant_copies;
 };
 
 struct stub_shm {
@@ -112,6 +132,10 @@ struct stub_shm {
     struct stub_msi msi[STUB_MSIS];
     uint32_t shutdown; /* 1 + SHUTDOWN_* */
     uint32_t waiting;  /* somebody sleeps on the kick descriptor */
+
+    struct stub_grant grant[STUB_GRANTS]; /* 0 to 7 are the toolstack's */
+    struct stub_grant_use grant_use[STUB_GRANTS];
+    uint32_t no_resources; /* ioreq pages are gfns, as for a kernel that cannot map resources */
 
     uint32_t log_dirty;
     uint64_t vram_first; /* tracked now */
@@ -146,6 +170,28 @@ static inline uint32_t stub_p2m(const struct stub_shm *s, uint64_t gfn)
 static inline void stub_set_bit(uint64_t *map, uint64_t n)
 {
     __atomic_fetch_or(&map[n / 64], UINT64_C(1) << (n % 64), __ATOMIC_RELAXED);
+}
+
+/* What a device of dom0 has written, it or through a mapping of a grant. */
+static inline void stub_dirtied(struct stub_shm *s, uint64_t gfn)
+{
+    if (gfn < STUB_GFNS && s->log_dirty && stub_p2m(s, gfn))
+        stub_set_bit(s->dirty, gfn);
+}
+
+/* The end of a process unmaps what it had mapped. */
+static inline void stub_release_grants(struct stub_shm *s)
+{
+    stub_lock(s);
+    for (uint32_t i = 0; i < STUB_GRANTS; i++) {
+        if (!s->grant_use[i].readers)
+            continue;
+        if (s->grant_use[i].writers)
+            stub_dirtied(s, s->grant[i].frame);
+        s->grant_use[i] = (struct stub_grant_use){0};
+        __atomic_fetch_and(&s->grant[i].flags, STUB_GRANT_GUEST, __ATOMIC_ACQ_REL);
+    }
+    stub_unlock(s);
 }
 
 /* Takes pages that nobody has: their first mfn, or UINT32_MAX. */

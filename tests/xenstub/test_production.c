@@ -35,13 +35,15 @@ struct machine {
     bool layout; /* a keyboard layout that is not built in */
 };
 
-/* `more`: further arguments, up to a NULL. */
-static int start(void **state, const char *const *more)
+/* `more`: further arguments, up to a NULL. old: Xen or Linux before ioreq pages were resources. */
+static int start_with(void **state, const char *const *more, bool old)
 {
     struct machine *m = calloc(1, sizeof(*m));
     struct xenstub_config config = {.domid = 7, .vcpus = 2, .ram_bytes = RAM_MB << 20};
     m->x = xenstub_new(&config);
     *state = m;
+    if (m->x)
+        xenstub_shm(m->x)->no_resources = old;
     bool ok = m->x && dm_init(&m->dm, DM_OURS, m->x, RAM_MB);
     size_t n = 0;
     while (ok && m->dm.argv[n])
@@ -56,6 +58,11 @@ static int start(void **state, const char *const *more)
     return -1;
 }
 
+static int start(void **state, const char *const *more)
+{
+    return start_with(state, more, false);
+}
+
 static int setup(void **state)
 {
     static const char *const none[] = {NULL};
@@ -66,6 +73,12 @@ static int setup_restricted(void **state)
 {
     static const char *const more[] = {"-xen-domid-restrict", NULL};
     return start(state, more);
+}
+
+static int setup_old(void **state)
+{
+    static const char *const none[] = {NULL};
+    return start_with(state, none, true);
 }
 
 static int setup_unconfined(void **state)
@@ -221,23 +234,83 @@ static void sectors_are_read_by_rep_insw(void **state)
     assert_int_equal(after, 0xEE);
 }
 
-static void rep_insw_goes_down_with_df(void **state)
+/* Where unit i of a string instruction from `addr` (of the first unit) lies. */
+static uint64_t unit_at(uint64_t addr, unsigned i, unsigned size, bool df)
 {
-    struct machine *m = *state;
-    uint16_t got[256];
+    return df ? addr - (uint64_t)i * size : addr + (uint64_t)i * size;
+}
+
+/* One sector by the data port: command, string instruction, in units of `size`, up or down. */
+static void sector_by_strings(struct machine *m, bool write, unsigned size, bool df, uint32_t lba)
+{
+    const unsigned count = 512 / size;
+    const uint64_t first = df ? BUFFER + 0xFF8 + 512 - size : BUFFER + 0xFF8; /* crosses a page */
     vcpu_out(m->x, 0, 0x1F6, 1, 0xE0);
     vcpu_out(m->x, 0, 0x1F2, 1, 1);
-    vcpu_out(m->x, 0, 0x1F3, 1, 3);
-    vcpu_out(m->x, 0, 0x1F4, 1, 0);
-    vcpu_out(m->x, 0, 0x1F5, 1, 0);
-    vcpu_out(m->x, 0, 0x1F7, 1, 0x20);
-    assert_true(xenstub_wait_isa(m->x, 14, true, 5000));
-    assert_int_equal(vcpu_in(m->x, 0, 0x1F7, 1) & 0x89, 0x08);
-    vcpu_ins(m->x, 0, 0x1F0, 2, 256, BUFFER + 510, true);
-    guest_read(m->x, BUFFER, got, sizeof(got));
-    for (size_t i = 0; i < 256; i++)
-        assert_int_equal(got[255 - i], dm_pattern(3 * 512 + 2 * i) | dm_pattern(3 * 512 + 2 * i + 1)
-                                                                         << 8);
+    for (unsigned i = 0; i < 3; i++)
+        vcpu_out(m->x, 0, 0x1F3 + i, 1, lba >> 8 * i & 0xFF);
+    vcpu_out(m->x, 0, 0x1F7, 1, write ? 0x30 : 0x20);
+    if (!write)
+        assert_true(xenstub_wait_isa(m->x, 14, true, 5000));
+    while ((vcpu_in(m->x, 0, 0x1F7, 1) & 0x88) != 0x08)
+        assert_false(xenstub_gone(m->x));
+    if (!write) {
+        vcpu_ins(m->x, 0, 0x1F0, size, count, first, df);
+    } else {
+        vcpu_outs(m->x, 0, 0x1F0, size, count, first, df);
+        assert_true(xenstub_wait_isa(m->x, 14, true, 5000));
+        assert_int_equal(vcpu_in(m->x, 0, 0x1F7, 1) & 0x89, 0);
+    }
+}
+
+static void disk_strings_go_both_ways_up_and_down(void **state)
+{
+    struct machine *m = *state;
+    uint8_t mark[2];
+    for (unsigned size = 2; size <= 4; size *= 2)
+        for (unsigned df = 0; df < 2; df++) {
+            const uint64_t first = df ? BUFFER + 0xFF8 + 512 - size : BUFFER + 0xFF8;
+            const uint32_t lba = 200 + size + df;
+            guest_fill(m->x, BUFFER + 0xF00, 0xEE, 1024);
+            sector_by_strings(m, false, size, df, lba);
+            for (unsigned i = 0; i < 512 / size; i++) {
+                uint8_t unit[4];
+                assert_true(guest_read(m->x, unit_at(first, i, size, df), unit, size));
+                for (unsigned b = 0; b < size; b++)
+                    assert_int_equal(unit[b], dm_pattern(lba * 512 + i * size + b));
+            }
+            guest_read(m->x, BUFFER + 0xFF7, &mark[0], 1);
+            guest_read(m->x, BUFFER + 0xFF8 + 512, &mark[1], 1);
+            assert_int_equal(mark[0] & mark[1], 0xEE);
+            /* What came in downwards goes out downwards as it was. */
+            sector_by_strings(m, true, size, df, 300);
+            assert_true(pc_ide_read_pio(m->x, 0, 300, 1, BUFFER));
+            expect_disk(m, BUFFER, lba, 1);
+        }
+}
+
+/* COM1 in loopback: what is sent is received, through a FIFO of 16. */
+static void byte_strings_go_both_ways_up_and_down(void **state)
+{
+    struct machine *m = *state;
+    vcpu_out(m->x, 0, 0x3FC, 1, 0x10);
+    vcpu_out(m->x, 0, 0x3FA, 1, 0x07);
+    for (unsigned dfs = 0; dfs < 4; dfs++) {
+        const uint64_t from = dfs & 1 ? BUFFER + 15 : BUFFER;
+        const uint64_t to = dfs & 2 ? BUFFER + 0x1000 + 7 : BUFFER + 0x1000 - 8;
+        for (unsigned i = 0; i < 16; i++) {
+            uint8_t byte = (uint8_t)(0x40 + 16 * dfs + i);
+            guest_write(m->x, unit_at(from, i, 1, dfs & 1), &byte, 1);
+        }
+        vcpu_outs(m->x, 0, 0x3F8, 1, 16, from, dfs & 1);
+        vcpu_ins(m->x, 0, 0x3F8, 1, 16, to, dfs & 2);
+        for (unsigned i = 0; i < 16; i++) {
+            uint8_t byte;
+            guest_read(m->x, unit_at(to, i, 1, dfs & 2), &byte, 1);
+            assert_int_equal(byte, 0x40 + 16 * dfs + i);
+        }
+        assert_int_equal(vcpu_in(m->x, 0, 0x3FD, 1) & 1, 0);
+    }
 }
 
 static void sectors_are_written_by_rep_outsw(void **state)
@@ -363,11 +436,42 @@ static void string_copies_reach_the_vga_window(void **state)
     assert_memory_equal(got, data, sizeof(data));
     vcpu_stos(m->x, 0, 0xA1000, 2, 100, 0xBEEF, false);
     assert_int_equal(vcpu_read(m->x, 0, 0xA1000 + 198, 2), 0xBEEF);
-    /* Downward: the first unit is the highest. */
-    vcpu_movs(m->x, 0, 0xA2000 + 252, 4, 64, BUFFER + 252, false, true);
-    vcpu_movs(m->x, 0, 0xA2000, 4, 64, BUFFER + 0x3000, true, false);
-    guest_read(m->x, BUFFER + 0x3000, got, 256);
-    assert_memory_equal(got, data, 256);
+}
+
+/* movs and stos in every width, to and from the window, up and down, across a page of RAM. */
+static void copies_go_both_ways_up_and_down(void **state)
+{
+    struct machine *m = *state;
+    uint8_t data[256], got[256];
+    open_vga_window(m);
+    for (unsigned size = 1; size <= 8; size *= 2)
+        for (unsigned df = 0; df < 2; df++) {
+            const unsigned last = df ? sizeof(data) - size : 0, count = sizeof(data) / size;
+            const uint64_t ram = BUFFER + 0xF80, window = 0xA2000;
+            for (unsigned i = 0; i < sizeof(data); i++)
+                data[i] = (uint8_t)(i * 7 + size * 31 + df);
+            guest_write(m->x, ram, data, sizeof(data));
+            vcpu_stos(m->x, 0, window + last, size, count, 0, df);
+            assert_int_equal(vcpu_read(m->x, 0, window + 252, 4), 0);
+            vcpu_movs(m->x, 0, window + last, size, count, ram + last, false, df);
+            for (unsigned i = 0; i < sizeof(data); i += 4)
+                assert_int_equal(vcpu_read(m->x, 0, window + i, 4),
+                                 data[i] | data[i + 1] << 8 | data[i + 2] << 16 |
+                                     (uint32_t)data[i + 3] << 24);
+            guest_fill(m->x, ram, 0, sizeof(data));
+            vcpu_movs(m->x, 0, window + last, size, count, ram + last, true, df);
+            guest_read(m->x, ram, got, sizeof(got));
+            assert_memory_equal(got, data, sizeof(got));
+            vcpu_stos(m->x, 0, window + last, size, count / 2, 0x8877665544332211, df);
+            guest_fill(m->x, ram, 0, sizeof(data));
+            vcpu_movs(m->x, 0, window, size, count, ram, true, false);
+            guest_read(m->x, ram, got, sizeof(got));
+            const unsigned filled = df ? sizeof(got) / 2 : 0;
+            for (unsigned i = 0; i < sizeof(got) / 2; i++) {
+                assert_int_equal(got[filled + i], 0x11 * (i % size + 1));
+                assert_int_equal(got[128 - filled + i], data[128 - filled + i]);
+            }
+        }
 }
 
 static void the_serial_line_is_a_pty(void **state)
@@ -576,7 +680,8 @@ int main(void)
         TEST(link_routes_are_told),
         TEST(a_drive_identifies_itself),
         TEST(sectors_are_read_by_rep_insw),
-        TEST(rep_insw_goes_down_with_df),
+        TEST(disk_strings_go_both_ways_up_and_down),
+        TEST(byte_strings_go_both_ways_up_and_down),
         TEST(sectors_are_written_by_rep_outsw),
         TEST(dma_reads_and_writes),
         TEST(dma_marks_pages_dirty),
@@ -584,6 +689,7 @@ int main(void)
         TEST(video_memory_moves_with_its_bar),
         TEST(posted_writes_come_before_the_next_access),
         TEST(string_copies_reach_the_vga_window),
+        TEST(copies_go_both_ways_up_and_down),
         TEST(the_serial_line_is_a_pty),
         TEST(the_time_offset_is_kept),
         TEST(pm1_control_powers_off),
@@ -594,6 +700,7 @@ int main(void)
                                         teardown_refused),
         cmocka_unit_test_setup_teardown(all_kinds_of_access_work, setup_restricted, teardown),
         cmocka_unit_test_setup_teardown(all_kinds_of_access_work, setup_unconfined, teardown),
+        cmocka_unit_test_setup_teardown(all_kinds_of_access_work, setup_old, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

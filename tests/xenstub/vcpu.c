@@ -214,6 +214,7 @@ static void *reap(void *opaque)
     }
     close(pidfd);
     waitpid(x->pid, &x->status, 0);
+    stub_release_grants(x->shm);
     __atomic_store_n(&x->gone, true, __ATOMIC_SEQ_CST);
     post(STUB_FD_KICK);
     for (unsigned v = 0; v < x->shm->vcpus; v++)
@@ -329,6 +330,11 @@ void xenstub_xs_write(struct xenstub *x, const char *path, const char *value)
     xsd_write(x->xsd, path, value);
 }
 
+void xenstub_xs_remove(struct xenstub *x, const char *path)
+{
+    xsd_remove(x->xsd, path);
+}
+
 static bool stop_waiting(void *opaque)
 {
     return xenstub_gone(opaque);
@@ -359,7 +365,7 @@ bool xenstub_wait_state(struct xenstub *x, const char *state, unsigned timeout_m
 
 /* --- guest memory --- */
 
-static uint8_t *page_of(struct xenstub *x, uint64_t gfn)
+void *guest_page(struct xenstub *x, uint64_t gfn)
 {
     uint32_t page = stub_p2m(x->shm, gfn);
     return page ? x->pages + (uint64_t)(page - 1) * STUB_PAGE : NULL;
@@ -370,7 +376,7 @@ static bool guest_copy(struct xenstub *x, uint64_t addr, uint8_t *buf, size_t le
     while (len) {
         uint64_t gfn = addr / STUB_PAGE, offset = addr % STUB_PAGE;
         size_t n = STUB_PAGE - offset < len ? STUB_PAGE - offset : len;
-        uint8_t *page = page_of(x, gfn);
+        uint8_t *page = guest_page(x, gfn);
         if (!page)
             return false;
         if (write) {
@@ -700,8 +706,12 @@ bool vcpu_post(struct xenstub *x, uint64_t addr, unsigned size, uint64_t value)
 
 void vcpu_invalidate(struct xenstub *x, unsigned vcpu)
 {
-    struct ioreq req = {.type = IOREQ_TYPE_INVALIDATE, .size = 4, .dir = IOREQ_WRITE, .data = ~0UL};
-    vcpu_raw(x, vcpu, &req);
+    for (unsigned i = 0; i < STUB_SERVERS; i++) {
+        struct ioreq req = {
+            .type = IOREQ_TYPE_INVALIDATE, .size = 4, .dir = IOREQ_WRITE, .data = ~0UL};
+        if (x->shm->server[i].used && x->shm->server[i].enabled)
+            request(x, &x->shm->server[i], vcpu, &req);
+    }
 }
 
 void vcpu_time_offset(struct xenstub *x, unsigned vcpu, int64_t seconds)

@@ -46,6 +46,7 @@ int xenstub_end(struct xenstub *x, int signo, unsigned timeout_ms);
 /* xenstore. read: to be freed, or NULL. */
 char *xenstub_xs_read(struct xenstub *x, const char *path);
 void xenstub_xs_write(struct xenstub *x, const char *path, const char *value);
+void xenstub_xs_remove(struct xenstub *x, const char *path); /* and what is below */
 bool xenstub_xs_wait(struct xenstub *x, const char *path, const char *value, unsigned timeout_ms);
 
 /* Waits for `state` in device-model/<domid>/state; "running": until accesses are taken as well.
@@ -57,6 +58,10 @@ bool xenstub_wait_state(struct xenstub *x, const char *state, unsigned timeout_m
 bool guest_read(struct xenstub *x, uint64_t addr, void *buf, size_t len);
 bool guest_write(struct xenstub *x, uint64_t addr, const void *buf, size_t len);
 void guest_fill(struct xenstub *x, uint64_t addr, int byte, size_t len);
+/* The page itself, as long as it is not ballooned away; NULL: there is none. For rings that a
+ * front-end shares; what is written is not marked. */
+void *guest_page(struct xenstub *x, uint64_t gfn);
+
 /* Takes pages away, or gives fresh ones (ballooning). The device model must be told:
  * vcpu_invalidate. */
 void guest_balloon(struct xenstub *x, uint64_t gfn, uint32_t pages, bool out);
@@ -99,6 +104,7 @@ void vcpu_stos(struct xenstub *x, unsigned vcpu, uint64_t device, unsigned size,
  * is full, or the server has none. */
 bool vcpu_post(struct xenstub *x, uint64_t addr, unsigned size, uint64_t value);
 
+/* To every server, as Xen sends it. */
 void vcpu_invalidate(struct xenstub *x, unsigned vcpu);
 void vcpu_time_offset(struct xenstub *x, unsigned vcpu, int64_t seconds);
 

@@ -16,8 +16,9 @@
 #include <unistd.h>
 #include <xen/io/xs_wire.h>
 
-#define CLIENTS 32
-#define HOME    "/local/domain/0/" /* what is not absolute is below our own domain's */
+#define CLIENTS      32
+#define TRANSACTIONS 10                 /* of a client, as xenstored's quota */
+#define HOME         "/local/domain/0/" /* what is not absolute is below our own domain's */
 
 struct node {
     char *path, *value;
@@ -34,12 +35,16 @@ struct watch {
     char *path, *token; /* as given */
 };
 
+struct transaction {
+    uint32_t id; /* 0: none */
+    uint64_t generation;
+    struct tree tree;
+};
+
 struct client {
     int fd; /* -1: free */
     struct watch *watches;
-    uint32_t tx_id; /* one transaction at a time; 0: none */
-    uint64_t tx_generation;
-    struct tree tx;
+    struct transaction tx[TRANSACTIONS];
     size_t have;
     char in[sizeof(struct xsd_sockmsg) + XENSTORE_PAYLOAD_MAX + 1];
 };
@@ -204,11 +209,11 @@ static void changed(struct xsd *x, const char *path, bool removed)
 /* --- requests --- */
 
 /* Fires what differs; takes the transaction's tree over. */
-static void commit(struct xsd *x, struct client *c)
+static void commit(struct xsd *x, struct transaction *tx)
 {
     struct tree old = x->tree;
-    x->tree = c->tx;
-    c->tx = (struct tree){0};
+    x->tree = tx->tree;
+    tx->tree = (struct tree){0};
     for (size_t i = 0; i < x->tree.count; i++) {
         const struct node *n = &x->tree.node[i], *was = lookup(&old, n->path);
         if (!was || was->len != n->len || memcmp(was->value, n->value, n->len))
@@ -237,6 +242,21 @@ static size_t children(const struct tree *t, const char *path, char *out, size_t
     return len;
 }
 
+/* The client's transaction of that id; 0: a free one. NULL: there is none. */
+static struct transaction *transaction(struct client *c, uint32_t id)
+{
+    for (unsigned i = 0; i < TRANSACTIONS; i++)
+        if (c->tx[i].id == id)
+            return &c->tx[i];
+    return NULL;
+}
+
+static void drop_transaction(struct transaction *tx)
+{
+    tree_free(&tx->tree);
+    tx->id = 0;
+}
+
 /* Answers one request; 0 or the error to answer with. `arg` ends in a NUL beyond its len. */
 static int answer(struct xsd *x, struct client *c, const struct xsd_sockmsg *m, char *arg,
                   char *out, size_t *out_len)
@@ -245,10 +265,10 @@ static int answer(struct xsd *x, struct client *c, const struct xsd_sockmsg *m, 
     size_t first = strnlen(arg, m->len);
     char *rest = first < m->len ? arg + first + 1 : arg + first;
     size_t rest_len = first < m->len ? m->len - first - 1 : 0;
-    bool inside = m->tx_id && m->tx_id == c->tx_id;
+    struct transaction *inside = m->tx_id ? transaction(c, m->tx_id) : NULL;
     if (m->tx_id && !inside)
         return ENOENT;
-    struct tree *t = inside ? &c->tx : &x->tree;
+    struct tree *t = inside ? &inside->tree : &x->tree;
     absolute(arg, path, sizeof(path));
     strcpy(out, "OK");
     *out_len = 3;
@@ -312,22 +332,23 @@ static int answer(struct xsd *x, struct client *c, const struct xsd_sockmsg *m, 
             return 0;
         }
         return ENOENT;
-    case XS_TRANSACTION_START:
-        if (c->tx_id)
-            return EBUSY;
-        c->tx_id = ++x->next_tx;
-        c->tx_generation = x->generation;
-        c->tx = tree_copy(&x->tree);
-        *out_len = (size_t)snprintf(out, 16, "%u", c->tx_id) + 1;
+    case XS_TRANSACTION_START: {
+        struct transaction *tx = transaction(c, 0);
+        if (!tx)
+            return ENOSPC;
+        *tx = (struct transaction){
+            .id = ++x->next_tx, .generation = x->generation, .tree = tree_copy(&x->tree)};
+        *out_len = (size_t)snprintf(out, 16, "%u", tx->id) + 1;
         return 0;
+    }
     case XS_TRANSACTION_END: {
         if (!inside)
             return ENOENT;
-        bool stale = c->tx_generation != x->generation, keep = *arg == 'T';
-        c->tx_id = 0;
+        /* Any change since, not only of what was looked at: a caller must be able to repeat. */
+        bool stale = inside->generation != x->generation, keep = *arg == 'T';
         if (keep && !stale)
-            commit(x, c);
-        tree_free(&c->tx);
+            commit(x, inside);
+        drop_transaction(inside);
         return keep && stale ? EAGAIN : 0;
     }
     default:
@@ -357,8 +378,9 @@ static void drop(struct client *c)
     close(c->fd);
     c->fd = -1;
     c->have = 0;
-    c->tx_id = 0;
-    tree_free(&c->tx);
+    for (unsigned i = 0; i < TRANSACTIONS; i++)
+        if (c->tx[i].id)
+            drop_transaction(&c->tx[i]);
     while (c->watches) {
         struct watch *w = c->watches;
         c->watches = w->next;
@@ -477,6 +499,16 @@ void xsd_write(struct xsd *x, const char *path, const char *value)
     pthread_mutex_lock(&x->lock);
     put(&x->tree, path, value, strlen(value));
     changed(x, path, false);
+    pthread_mutex_unlock(&x->lock);
+}
+
+void xsd_remove(struct xsd *x, const char *path)
+{
+    pthread_mutex_lock(&x->lock);
+    if (lookup(&x->tree, path)) {
+        take(&x->tree, path);
+        changed(x, path, true);
+    }
     pthread_mutex_unlock(&x->lock);
 }
 

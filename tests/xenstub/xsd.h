@@ -15,6 +15,7 @@ void xsd_free(struct xsd *xsd);
 /* As dom0's tools do: paths are absolute. read: NULL if there is no such node; to be freed. */
 char *xsd_read(struct xsd *xsd, const char *path);
 void xsd_write(struct xsd *xsd, const char *path, const char *value);
+void xsd_remove(struct xsd *xsd, const char *path); /* and what is below */
 
 /* Waits until the node has that value (NULL: any), or until `stop` says so; false: it has not. */
 bool xsd_wait(struct xsd *xsd, const char *path, const char *value, unsigned timeout_ms,
