@@ -95,6 +95,18 @@ static void draw_message(pixman_image_t *surface)
     }
 }
 
+/* The screen while no chip is connected. Drawn when it is looked at, not before. */
+static void refresh_blank(struct display *d)
+{
+    const pixman_color_t black = {.alpha = 0xFFFF};
+    display_resize(d, BLANK_WIDTH, BLANK_HEIGHT);
+    pixman_box32_t all = {.x2 = pixman_image_get_width(d->surface),
+                          .y2 = pixman_image_get_height(d->surface)};
+    pixman_image_fill_boxes(PIXMAN_OP_SRC, d->surface, &black, 1, &all);
+    draw_message(d->surface);
+    display_damage(d, 0, 0, all.x2, all.y2);
+}
+
 struct display *display_new(struct clock *clock)
 {
     struct display *d = calloc(1, sizeof(*d));
@@ -105,7 +117,6 @@ struct display *display_new(struct clock *clock)
         free(d);
         return NULL;
     }
-    draw_message(d->surface);
     d->clock = clock;
     d->full = true;
     pixman_region32_init(&d->damage);
@@ -194,6 +205,8 @@ static bool refresh(struct display *d, bool full)
     d->full = false;
     if (d->source)
         d->source->refresh(d->opaque, d, full);
+    else if (full)
+        refresh_blank(d);
     bool changed = tell_viewers(d);
     d->refreshing = false;
     return changed;
@@ -216,15 +229,6 @@ void display_set_source(struct display *display, const struct display_source *so
     display->full = true;
     if (source && display->wanted && source->watched)
         source->watched(opaque, true);
-    if (source)
-        return;
-    display_resize(display, BLANK_WIDTH, BLANK_HEIGHT);
-    pixman_box32_t all = {.x2 = pixman_image_get_width(display->surface),
-                          .y2 = pixman_image_get_height(display->surface)};
-    const pixman_color_t black = {.alpha = 0xFFFF};
-    pixman_image_fill_boxes(PIXMAN_OP_SRC, display->surface, &black, 1, &all);
-    draw_message(display->surface);
-    display_damage(display, 0, 0, all.x2, all.y2);
 }
 
 /* Starts or stops the timer and the source's tracking as the viewers' wishes say. */

@@ -45,6 +45,10 @@ void state_reset(const struct state_field *fields, void *object)
     for (const struct state_field *f = fields; f->kind != STATE_END; f++) {
         if (f->keep_on_reset)
             continue;
+        if (f->kind == STATE_KIND_UINT && f->width == 1) { /* buffers, mostly */
+            memset(element(object, f, 0), (int)f->reset, f->count);
+            continue;
+        }
         for (uint32_t i = 0; i < f->count; i++) {
             if (f->kind == STATE_KIND_STRUCT)
                 state_reset(f->sub, element(object, f, i));
