@@ -38,6 +38,11 @@ static void tray_moved(void *opaque, size_t index, bool open)
 
 struct machine_rig *machine_rig_new(void)
 {
+    return machine_rig_new_serial(NULL);
+}
+
+struct machine_rig *machine_rig_new_serial(struct chardev *com1)
+{
     static struct err err;
     struct machine_rig *rig = calloc(1, sizeof(*rig));
     if (!rig)
@@ -69,6 +74,7 @@ struct machine_rig *machine_rig_new(void)
         .display = rig->display,
         .input = rig->input,
         .blocks = {rig->disk, rig->cd},
+        .serial = {com1},
         .power_off = power_off,
         .reset = reset,
         .suspend = suspend,

@@ -26,6 +26,8 @@ struct machine_rig {
 /* A disk as unit 0, a CD as unit 2, an empty CD drive as unit 3, VGA, COM1. Aborts if it cannot be
  * built. */
 struct machine_rig *machine_rig_new(void);
+/* The same with something plugged into COM1. */
+struct machine_rig *machine_rig_new_serial(struct chardev *com1);
 void machine_rig_free(struct machine_rig *rig);
 
 /* Moves guest time; due timers run. */

@@ -41,7 +41,7 @@ struct block {
     struct fake_extent **table; /* hash of 64 KiB extents that were written */
     struct block_request *first, *last;
     unsigned pending;
-    struct fake_record records[FAKE_BLOCK_RECORDS];
+    struct fake_record *records; /* FAKE_BLOCK_RECORDS; NULL before the first */
     unsigned record_count; /* counts on when the array is full */
     struct fake_failure failures[FAKE_BLOCK_FAILURES];
     unsigned failure_count;
