@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fuzz_argv: an argument line, its arguments separated by NULs or newlines. */
 #include <fcntl.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "tests/fuzz/fuzz.h"
 #include "toolstack/config.h"
 
 #define MAX_ARGS 64
 #define MAX_FD   64
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* A line that lacks only what the fuzzer says, so that the last checks are reached too. */
 static const char *const frame[] = {"hvm-dm", "-xen-domid", "7", "-machine", "xenfv", "-m", "64"};

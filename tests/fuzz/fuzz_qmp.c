@@ -1,18 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fuzz_qmp: what a client of the control socket sends, in pieces, with and without descriptors. */
+#include <errno.h>
 #include <fcntl.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "hw/core/loop.h"
+#include "tests/fuzz/fuzz.h"
 #include "toolstack/qmp.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static bool run(void *opaque, struct err *err)
 {
@@ -42,32 +39,78 @@ static bool vnc(void *opaque, struct qmp_vnc_info *info)
 static bool password(void *opaque, const char *text, struct err *err)
 {
     (void)opaque, (void)err;
-    if (text && !*text)
-        abort();
+    fuzz_assert(!text || *text);
     return true;
+}
+
+/* Nothing is written to files of a fuzzer's choice. */
+static int null = -1;
+
+int __wrap_open(const char *path, int flags, ...);
+
+int __wrap_open(const char *path, int flags, ...)
+{
+    (void)flags;
+    if (path[0] == '/')
+        return fcntl(null, F_DUPFD_CLOEXEC, 0);
+    errno = ENOENT;
+    return -1;
+}
+
+static bool save_state(void *opaque, int fd, bool live, struct err *err)
+{
+    (void)opaque;
+    fuzz_assert(fcntl(fd, F_GETFD) >= 0);
+    return live || err_set(err, "refused");
+}
+
+static void quit(void *opaque)
+{
+    (void)opaque;
+}
+
+static enum qmp_run_state run_state(void *opaque)
+{
+    static unsigned n; /* set back at each run */
+    if (opaque)
+        n = 0;
+    return n++ % (QMP_POSTMIGRATE + 1);
+}
+
+static bool chardev(void *opaque, size_t index, struct qmp_chardev_info *info)
+{
+    (void)opaque;
+    *info = (struct qmp_chardev_info){
+        .label = "serial0", .filename = "pty:/dev/pts/3", .frontend_open = index == 0};
+    return index < 2;
 }
 
 static bool block(void *opaque, size_t index, struct qmp_block_info *info)
 {
+    static const struct block_stats stats = {.rd_bytes = 1};
     (void)opaque;
-    *info = (struct qmp_block_info){
-        .id = "ide-5632", .qdev = "cd", .cdrom = true, .inserted = true, .file = "/a"};
-    return index == 0;
+    *info = (struct qmp_block_info){.id = "ide-5632",
+                                    .qdev = "cd",
+                                    .cdrom = true,
+                                    .inserted = true,
+                                    .file = "/a",
+                                    .stats = &stats};
+    if (index == 1)
+        *info = (struct qmp_block_info){.id = "ide0-hd0", .tray_open = true, .locked = true};
+    return index < 2;
 }
 
 static bool eject(void *opaque, size_t index, bool force, struct err *err)
 {
-    (void)opaque, (void)force, (void)err;
-    if (index)
-        abort();
-    return true;
+    (void)opaque;
+    fuzz_assert(index == 0);
+    return force || err_set(err, "locked");
 }
 
 static bool change(void *opaque, size_t index, const struct qmp_medium *medium, struct err *err)
 {
     (void)opaque, (void)err;
-    if (index || !medium->file || !medium->read_only)
-        abort();
+    fuzz_assert(index == 0 && medium->file && medium->read_only);
     if (medium->fd >= 0)
         close(medium->fd);
     return true;
@@ -76,17 +119,27 @@ static bool change(void *opaque, size_t index, const struct qmp_medium *medium, 
 static bool pci(void *opaque, size_t index, struct qmp_pci_info *info)
 {
     (void)opaque;
-    *info = (struct qmp_pci_info){.qdev_id = "vga"};
-    return index < 3;
+    if (index == 3)
+        return false;
+    *info = (struct qmp_pci_info){
+        .qdev_id = "vga", .slot = 2, .irq_pin = index == 1, .subsystem = (uint16_t)index};
+    info->region_count = index * 3;
+    for (size_t i = 0; i < info->region_count; i++)
+        info->regions[i] = (struct qmp_pci_region){
+            .bar = (unsigned)i, .io = i & 1, .prefetch = i & 2, .address = i << 20, .size = 4096};
+    return true;
 }
 
-/* No save_state: the command would write to files of the fuzzer's choice. */
 static const struct qmp_target target = {
     .name = "guest",
     .vcpus = 2,
     .stop = run,
     .cont = run,
     .reset = refuse,
+    .quit = quit,
+    .run_state = run_state,
+    .save_state = save_state,
+    .chardev = chardev,
     .set_dirty_log = dirty_log,
     .vnc = vnc,
     .set_vnc_password = password,
@@ -135,9 +188,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     data += 2;
     size -= 2;
 
-    static int null = -1;
     if (null < 0)
-        null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        null = memfd_create("null", MFD_CLOEXEC);
+    run_state((void *)&target);
     struct err err;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     socklen_t len = sizeof(sa_family_t); /* the kernel chooses an abstract name */
@@ -164,7 +217,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (flags & 4)
             drain(fd);
         if (flags & 8)
-            qmp_event(qmp, "STOP");
+            qmp_event_tray(qmp, "ide-5632", NULL, flags & 2);
     }
     for (int i = 0; i < 8; i++)
         loop_turn(loop, 0);
