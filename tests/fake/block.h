@@ -42,7 +42,7 @@ struct block {
     struct block_request *first, *last;
     unsigned pending;
     struct fake_record *records; /* FAKE_BLOCK_RECORDS; NULL before the first */
-    unsigned record_count; /* counts on when the array is full */
+    unsigned record_count;       /* counts on when the array is full */
     struct fake_failure failures[FAKE_BLOCK_FAILURES];
     unsigned failure_count;
     unsigned drains;
