@@ -27,6 +27,7 @@
 #include "ui/keymap.h"
 #include "ui/vnc.h"
 #include "ui/vnc_internal.h"
+#include "ui/vnc_listen.h"
 
 #define GREETED      0x01 /* the handshake is done for the viewer; the bytes are its messages */
 #define PASSWORD     0x02
@@ -52,22 +53,7 @@ struct scene {
 
 /* --- what the server would ask of the host --- */
 
-bool __wrap_vnc_listen(struct vnc *vnc, const struct config_vnc *config, struct err *err);
 ssize_t __wrap_getrandom(void *buf, size_t len, unsigned flags);
-
-/* An address that the kernel chooses and that leaves no file behind. */
-bool __wrap_vnc_listen(struct vnc *vnc, const struct config_vnc *config, struct err *err)
-{
-    struct sockaddr_un sa = {.sun_family = AF_UNIX};
-    (void)config;
-    (void)err;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa_family_t)) || listen(fd, 4))
-        abort();
-    vnc->listeners[vnc->listener_count++].fd = fd;
-    vnc_address_of(&sa, &vnc->address);
-    return true;
-}
 
 /* The challenge: the same one each time, so that an answer can be right. */
 ssize_t __wrap_getrandom(void *buf, size_t len, unsigned flags)
@@ -180,6 +166,17 @@ static void act(struct scene *scene, struct display *display, unsigned what)
 }
 
 /* --- viewers --- */
+
+/* At an address that the kernel chooses and that leaves no file behind. */
+static void listen_somewhere(struct vnc_listen *l)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa_family_t)) || listen(fd, 4))
+        abort();
+    *l = (struct vnc_listen){.fds = {fd}, .count = 1};
+    vnc_address_of(&sa, &l->address);
+}
 
 static void take_answers(void *opaque, uint32_t events)
 {
@@ -312,21 +309,32 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     display_refresh_now(display);
     input_set_keyboard(input, &(struct input_keyboard){key, &keys});
     input_set_pointer(input, &(struct input_pointer){true, move, &moves});
-    struct config_vnc config = {
+    struct config_vnc options = {
         .enabled = true,
         .password = flags & PASSWORD,
         .share_ignore = flags & SHARE_IGNORE,
         .share_force = flags & SHARE_FORCE,
         .lock_key_sync = !(flags & TWO),
     };
-    struct vnc *vnc =
-        vnc_open(loop, display, input, flags & NO_KEYMAP ? NULL : keymap, &config, "guest", &err);
+    struct vnc_listen l;
+    listen_somewhere(&l);
+    struct vnc_config config = {
+        .loop = loop,
+        .display = display,
+        .input = input,
+        .keymap = flags & NO_KEYMAP ? NULL : keymap,
+        .listen = &l,
+        .options = &options,
+        .name = "guest",
+    };
+    struct vnc *vnc = vnc_open(&config, &err);
     if (!vnc || (flags & PASSWORD && !vnc_set_password(vnc, password, &err)))
         abort();
     run(vnc, loop, display, &scene, &in, flags);
     for (unsigned code = 1; code < 0x300; code++)
         fuzz_assert(!input_key_is_down(input, code)); /* who has left holds nothing */
     vnc_close(vnc);
+    vnc_listen_close(&l);
     display_free(display);
     input_free(input);
     loop_free(loop);
