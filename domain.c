@@ -15,6 +15,8 @@
 #include "hw/pc/machine.h"
 #include "hw/pc/pci.h"
 #include "hw/pc/piix3_ide.h"
+#include "hw/pc/platform.h"
+#include "hw/xen/backend.h"
 #include "hw/xen/companion.h"
 #include "hw/xen/confine.h"
 #include "hw/xen/hypervisor.h"
@@ -41,6 +43,7 @@ struct domain {
     struct chardev *serial[CONFIG_MAX_SERIAL];
     struct rom vga_rom;
     struct companion *companion;
+    struct backend *backend; /* serves PV disks; NULL: none in a restricted run */
     struct hypervisor *hv;
     struct display *display;
     struct input *input;
@@ -102,6 +105,36 @@ static void guest_time_offset(void *opaque, int64_t seconds)
 {
     struct domain *d = opaque;
     companion_add_time_offset(d->companion, seconds);
+}
+
+/* The number by which a PV disk and this emulated one are the same to the toolstack. */
+static uint32_t disk_bit(const struct config_drive *drive)
+{
+    return drive->cdrom ? 0 : UINT32_C(1) << drive->ide_unit;
+}
+
+/* PV drivers take over: each image is closed here, with all that was acknowledged in it, before the
+ * back-end may open it. */
+static void guest_unplug(void *opaque, unsigned mask)
+{
+    struct domain *d = opaque;
+    struct err err;
+    uint32_t released = 0;
+    if (!(mask & PLATFORM_UNPLUG_DISKS))
+        return;
+    ide_unplug_disks(machine_ide(d->machine));
+    for (size_t i = 0; i < d->config->drive_count; i++) {
+        if (d->config->drives[i].cdrom || !d->blocks[i])
+            continue;
+        block_close(d->blocks[i]);
+        d->blocks[i] = NULL;
+        released |= disk_bit(&d->config->drives[i]);
+    }
+    if (!released)
+        return;
+    log_info("the guest's PV drivers take the disks over");
+    if (d->backend && !backend_release(d->backend, released, &err))
+        log_error("%s", err.text);
 }
 
 static void guest_moved_tray(void *opaque, size_t index, bool open)
@@ -502,6 +535,26 @@ static bool open_hypervisor(struct domain *d, struct err *err)
     return d->xenstore != NULL;
 }
 
+/* A guest that gives its emulated disks away must find them again: in our back-end, or in others'
+ * when none is meant for us. */
+static bool can_hand_over(struct domain *d)
+{
+    return d->backend || !xenstore_has_devices(d->xenstore, "qdisk");
+}
+
+static bool open_backend(struct domain *d, struct err *err)
+{
+    const struct config *c = d->config;
+    uint32_t emulated = 0;
+    /* It opens images by name, as root: nothing for a run that is to be confined to its domain. */
+    if (c->restricted || !c->platform_pci)
+        return true;
+    for (size_t i = 0; i < c->drive_count; i++)
+        emulated |= disk_bit(&c->drives[i]);
+    d->backend = backend_open(c->domid, emulated, c->seccomp, err);
+    return d->backend != NULL;
+}
+
 static bool open_machine(struct domain *d, struct err *err)
 {
     struct machine_config config = {
@@ -515,6 +568,7 @@ static bool open_machine(struct domain *d, struct err *err)
         .power_off = guest_power_off,
         .reset = guest_reset,
         .suspend = guest_suspend,
+        .unplug = can_hand_over(d) ? guest_unplug : NULL,
         .tray_moved = guest_moved_tray,
         .opaque = d,
     };
@@ -601,7 +655,7 @@ static bool open_all(struct domain *d, struct err *err)
         return err_set(err, "-incoming: restoring a saved guest is not part of this version");
     /* First, while there is little memory that it would keep. */
     d->companion = companion_open(&companion_xen, c->domid, c->seccomp, d->loop, err);
-    if (!d->companion)
+    if (!d->companion || !open_backend(d, err))
         return false;
     if (!open_blocks(d, err) || !open_serial(d, err))
         return false;
@@ -653,6 +707,8 @@ static bool publish(struct domain *d, struct err *err)
     if (target_vnc(d, &vnc) && !vnc.unix_path &&
         !xenstore_set_vnc(d->xenstore, vnc.host, (unsigned)strtoul(vnc.service, NULL, 10), err))
         return false;
+    if (d->backend && !xenstore_offer_backend(d->xenstore, "qdisk", err))
+        return false;
     return xenstore_set_state(d->xenstore, d->config->start_paused ? "paused" : "running", err);
 }
 
@@ -672,7 +728,8 @@ bool domain_start(struct domain *d, struct err *err)
      * QMP too, and not before we answer. */
     if (!c->start_paused && !start(d, err))
         return false;
-    if (!companion_ready(d->companion, err) || !publish(d, err))
+    if (!companion_ready(d->companion, err) || (d->backend && !backend_ready(d->backend, err)) ||
+        !publish(d, err))
         return false;
     xenstore_close(d->xenstore);
     d->xenstore = NULL;
@@ -697,6 +754,7 @@ void domain_close(struct domain *d)
     vnc_listen_close(&d->listen);
     machine_free(d->machine);
     hv_close(d->hv);
+    backend_close(d->backend);
     companion_close(d->companion);
     xenstore_close(d->xenstore);
     display_free(d->display);

@@ -158,8 +158,11 @@ static bool add_power_management(struct machine *m, struct err *err)
 
 static bool add_platform(struct machine *m, struct err *err)
 {
-    /* No PV disk back-end is here yet: no unplug, and the magic number stays hidden. */
-    struct platform_config platform = {.devfn = PCI_DEVFN(2, 0)};
+    struct platform_config platform = {
+        .devfn = PCI_DEVFN(2, 0),
+        .unplug = m->config.unplug,
+        .opaque = m->config.opaque,
+    };
     return platform_realize(m->pci, m->bus, &m->devices, &platform, err) != NULL;
 }
 

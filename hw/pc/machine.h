@@ -41,6 +41,9 @@ struct machine_config {
     void (*power_off)(void *opaque);
     void (*reset)(void *opaque);
     void (*suspend)(void *opaque);
+    /* The guest's PV drivers take over: mask as in platform.h. NULL: there is nothing that could
+     * serve them; the guest is not offered it. */
+    void (*unplug)(void *opaque, unsigned mask);
     /* The guest opened or closed the tray of config->drives[index]. */
     void (*tray_moved)(void *opaque, size_t index, bool open);
     void *opaque;

@@ -3,16 +3,13 @@
 #include "hw/xen/companion.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,6 +17,7 @@
 #include "hw/core/clock.h"
 #include "hw/core/log.h"
 #include "hw/core/loop.h"
+#include "hw/xen/child.h"
 #include "hw/xen/confine.h"
 
 enum op { OP_READY, OP_SLEEP_S3, OP_ADD_TIME_OFFSET };
@@ -40,29 +38,6 @@ struct reply {
 #define CLOSE_MS 500
 
 /* --- the child --- */
-
-#define CHILD_SOCKET 3
-
-/* Everything goes but the socket; 0 to 2 become the null device. */
-static bool close_all_but(int fd)
-{
-    int keep = fcntl(fd, F_DUPFD, CHILD_SOCKET + 1);
-    int null = open("/dev/null", O_RDWR);
-    if (null >= 0 && null <= CHILD_SOCKET)
-        null = fcntl(null, F_DUPFD, CHILD_SOCKET + 1);
-    if (keep < 0 || null < 0)
-        return false;
-    for (int i = 0; i < CHILD_SOCKET; i++)
-        if (dup2(null, i) < 0)
-            return false;
-    if (dup2(keep, CHILD_SOCKET) < 0)
-        return false;
-    if (!syscall(SYS_close_range, CHILD_SOCKET + 1, ~0u, 0))
-        return true;
-    for (long i = sysconf(_SC_OPEN_MAX); i-- > CHILD_SOCKET + 1;) /* Linux before 5.9 */
-        close((int)i);
-    return true;
-}
 
 static uint64_t monotonic_ns(void)
 {
@@ -131,20 +106,8 @@ static int serve(const struct companion_ops *ops, void *handle)
 static int child(int fd, const struct companion_ops *ops, unsigned domid, bool filter, pid_t parent)
 {
     struct err err;
-    sigset_t none;
-    /* The second way, for a parent that is killed while we do something; it does not work when that
-     * has become another user, the socket does. */
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent)
+    if (!child_begin(fd, parent, "hvm-dm-xen", false))
         return 1;
-    prctl(PR_SET_NAME, "hvm-dm-xen");
-    if (!close_all_but(fd))
-        return 1;
-    signal(SIGHUP, SIG_IGN); /* a terminal's: they go to the whole group */
-    signal(SIGINT, SIG_IGN);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-
     void *handle = ops->open(domid);
     int error = handle ? 0 : errno ? errno : EIO;
     if (!error && !confine_companion(filter, &err))

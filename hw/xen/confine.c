@@ -131,14 +131,13 @@ static bool change_user(uid_t uid, gid_t gid, struct err *err)
 
 /* A root process without -runas keeps its files, not its powers; to open other users' files for
  * reading it needs the one that is for that. */
-static bool drop_capabilities(bool read_files, struct err *err)
+static bool drop_capabilities(uint32_t keep, struct err *err)
 {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
     if (syscall(SYS_capget, &header, data))
         return err_set(err, "cannot read capabilities: %s", strerror(errno));
-    uint32_t keep = read_files ? CAP_TO_MASK(CAP_DAC_READ_SEARCH) : 0;
-    _Static_assert(CAP_DAC_READ_SEARCH < 32, "in the first word");
+    _Static_assert(CAP_DAC_READ_SEARCH < 32 && CAP_DAC_OVERRIDE < 32, "in the first word");
     for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++, keep = 0) {
         data[i].effective &= keep;
         data[i].permitted &= keep;
@@ -149,9 +148,9 @@ static bool drop_capabilities(bool read_files, struct err *err)
     return true;
 }
 
-static bool give_up_powers(bool read_files, struct err *err)
+static bool give_up_powers(uint32_t capabilities, struct err *err)
 {
-    if (!drop_capabilities(read_files, err))
+    if (!drop_capabilities(capabilities, err))
         return false;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))
         return err_set(err, "prctl: %s", strerror(errno));
@@ -171,8 +170,9 @@ bool confine(const struct confine_config *config, struct hypervisor *hv, struct 
         return false;
     if (config->run_as && !change_user(config->uid, config->gid, err))
         return false;
-    return !config->seccomp || (give_up_powers(config->open_files, err) &&
-                                filter(&filter_main[hypercalls][config->open_files], err));
+    return !config->seccomp ||
+           (give_up_powers(config->open_files ? CAP_TO_MASK(CAP_DAC_READ_SEARCH) : 0, err) &&
+            filter(&filter_main[hypercalls][config->open_files], err));
 }
 
 bool confine_companion(bool filtered, struct err *err)
@@ -183,5 +183,14 @@ bool confine_companion(bool filtered, struct err *err)
 #endif
     if (!lower_limit(RLIMIT_CORE, 0, "core dumps", err))
         return false;
-    return !filtered || (give_up_powers(false, err) && filter(&filter_companion, err));
+    return !filtered || (give_up_powers(0, err) && filter(&filter_companion, err));
+}
+
+bool confine_backend(bool filtered, struct err *err)
+{
+    struct confine_config limits = {.seccomp = true};
+    /* Another user's image is opened for writing too. */
+    return limit(&limits, err) &&
+           (!filtered ||
+            (give_up_powers(CAP_TO_MASK(CAP_DAC_OVERRIDE), err) && filter(&filter_backend, err)));
 }

@@ -39,4 +39,11 @@ bool confine(const struct confine_config *config, struct hypervisor *hv, struct 
  */
 bool confine_companion(bool filter, struct err *err);
 
+/*
+ * The PV disks' process': no core dumps, and with `filter` no capabilities but those to open images
+ * that are another user's, no new privileges and a list: images (opened by name too, never made),
+ * grants, event channels, xenstore; no hypercall, nothing of the device model's.
+ */
+bool confine_backend(bool filter, struct err *err);
+
 #endif

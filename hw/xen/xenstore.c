@@ -73,6 +73,23 @@ bool xenstore_set_vnc(struct xenstore *xs, const char *listen, unsigned port, st
     return put(xs, path, number, err);
 }
 
+bool xenstore_offer_backend(struct xenstore *xs, const char *type, struct err *err)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "device-model/%u/backends/%s", xs->domid, type);
+    return put(xs, path, "", err);
+}
+
+bool xenstore_has_devices(struct xenstore *xs, const char *type)
+{
+    char path[64];
+    unsigned count = 0;
+    snprintf(path, sizeof(path), "backend/%s/%u", type, xs->domid);
+    char **names = xs_directory(xs->handle, XBT_NULL, path, &count);
+    free(names);
+    return count > 0;
+}
+
 bool xenstore_is_vm_path(const char *path)
 {
     if (strncmp(path, "/vm/", 4))

@@ -28,6 +28,12 @@ bool xenstore_set_serial_tty(struct xenstore *xs, unsigned n, const char *tty, s
 /* /local/domain/<domid>/console/vnc-port and vnc-listen. */
 bool xenstore_set_vnc(struct xenstore *xs, const char *listen, unsigned port, struct err *err);
 
+/* device-model/<domid>/backends/<type>: this process serves PV devices of the type ("qdisk"). */
+bool xenstore_offer_backend(struct xenstore *xs, const char *type, struct err *err);
+
+/* Whether the toolstack has given the domain PV devices that a process of this type is to serve. */
+bool xenstore_has_devices(struct xenstore *xs, const char *type);
+
 /* Adds `seconds` to /vm/<uuid>/rtc/timeoffset (TIMEOFFSET ioreq); the path comes from our own
  * /local/domain/<domid>/vm, its format is checked first. */
 bool xenstore_add_time_offset(struct xenstore *xs, int64_t seconds, struct err *err);

@@ -29,8 +29,28 @@ ata_mode() {
 }
 
 disks() {
-	for dev in /sys/block/s[dr]?; do
-		echo "DISK ${dev##*/} $(cat "$dev/size") $(cat "$dev/device/model")"
+	for dev in /sys/block/s[dr]? /sys/block/xvd?; do
+		[ -d "$dev" ] || continue
+		echo "DISK ${dev##*/} $(cat "$dev/size") $(cat "$dev/device/model" 2> /dev/null)"
+	done
+}
+
+# Waits until a disk is there, or is gone.
+disk_there() {
+	n=0
+	until [ -b "/dev/$1" ] && [ "$(cat "/sys/block/$1/size")" != 0 ]; do
+		n=$((n + 1))
+		[ $n -lt 300 ] || { disks; return 1; }
+		sleep 0.1
+	done
+}
+
+no_disk_there() {
+	n=0
+	while [ -d "/sys/block/$1" ]; do
+		n=$((n + 1))
+		[ $n -lt 300 ] || { disks; return 1; }
+		sleep 0.1
 	done
 }
 

@@ -11,9 +11,10 @@ from dom0 import applets, build_tool, module_name, plain_module
 from work import HERE, WORK, LabError, cached, fresh_dir, made, sh
 
 GRUB = Path("/usr/lib/grub/i386-pc")
-MODULES = ["ata_piix", "sd_mod", "sr_mod", "isofs", "button", "evdev"]
+MODULES = ["ata_piix", "sd_mod", "sr_mod", "isofs", "button", "evdev", "xen-blkfront"]
 # iommu=off saves 12 s of AGP probing, xen_emul_unplug=never keeps the emulated disks.
-CMDLINE = "console=ttyS0 quiet panic=-1 xen_emul_unplug=never iommu=off"
+PV_CMDLINE = "console=ttyS0 quiet panic=-1 iommu=off"
+CMDLINE = PV_CMDLINE + " xen_emul_unplug=never"
 DISK_MIB = 192          # of the hard disk images
 BOOT_MIB = 48           # the boot partition, from 1 MiB on
 AREA_MIB = 64           # where the tests may write: from here to the end
@@ -110,6 +111,7 @@ class Guests:
     def __init__(self, tree):
         folder = WORK / "guest"
         folder.mkdir(parents=True, exist_ok=True)
+        self.pv = folder / "pv.iso"
         self.iso, self.disk, self.menu = folder / "cd.iso", folder / "disk.img", folder / "menu.iso"
         inputs = (tree.kernel, HERE / "guest-init", HERE / "guest.sh", HERE / "labio.c", HERE / "guestimg.py",
                   HERE / "cpio.py")
@@ -119,6 +121,8 @@ class Guests:
             files = {"boot/vmlinuz": tree.kernel.read_bytes(), "boot/initrd": initrd.read_bytes(),
                      "noise": random.Random(4711).randbytes(16 << 20)}
             iso(self.iso, MENU.format(prefix="/boot", cmdline=CMDLINE), files)
+            pv_files = {name: data for name, data in files.items() if name != "noise"}
+            iso(self.pv, MENU.format(prefix="/boot", cmdline=PV_CMDLINE), pv_files)
             hard_disk(self.disk, files["boot/vmlinuz"], files["boot/initrd"])
             font = Path("/usr/share/grub/unicode.pf2").read_bytes()
             iso(self.menu, GRUB_MENU, {"boot/unicode.pf2": font})
@@ -131,4 +135,4 @@ class Guests:
 
     def files(self):
         """What goes to dom0's /scratch."""
-        return {"cd.iso": self.iso, "disk.img": self.disk, "menu.iso": self.menu}
+        return {"cd.iso": self.iso, "disk.img": self.disk, "menu.iso": self.menu, "pv.iso": self.pv}

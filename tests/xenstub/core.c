@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 struct stub_shm *xenstub_attach(void)
@@ -37,6 +39,26 @@ int xenstub_open_pages(void)
         return open(path, O_RDWR | O_CLOEXEC);
     errno = ENOENT; /* as where there is no /dev/xen */
     return -1;
+}
+
+/* A process that closed all it inherited gets them from where they were made. */
+bool xenstub_own_fds(const struct stub_shm *s)
+{
+    const char *path = getenv(STUB_ENV);
+    int pid = 0;
+    if (fcntl(STUB_FD_KICK, F_GETFD) >= 0)
+        return true;
+    if (!path || sscanf(path, "/proc/%d/", &pid) != 1)
+        return false;
+    int maker = (int)syscall(SYS_pidfd_open, pid, 0);
+    bool ok = maker >= 0;
+    for (int fd = STUB_FD_KICK; ok && fd < STUB_FD_VCPU + (int)s->vcpus; fd++) {
+        int got = (int)syscall(SYS_pidfd_getfd, maker, fd, 0);
+        ok = got >= 0 && dup2(got, fd) == fd;
+        close(got);
+    }
+    close(maker);
+    return ok;
 }
 
 int xenstub_open_device(void)

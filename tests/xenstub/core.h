@@ -12,6 +12,9 @@
 /* The shared memory; NULL with errno if the process does not run under the stand-in. */
 struct stub_shm *xenstub_attach(void);
 
+/* Sees to it that the descriptors from STUB_FD_KICK on are open in this process. */
+bool xenstub_own_fds(const struct stub_shm *s);
+
 /* What opening /dev/xen/privcmd and its like costs: one descriptor. -1 with errno. Of the pages:
  * one by which they can be mapped. */
 int xenstub_open_device(void);

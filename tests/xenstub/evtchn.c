@@ -38,7 +38,7 @@ xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *logger, unsigned flag
 {
     (void)logger;
     struct stub_shm *shm = xenstub_attach();
-    xenevtchn_handle *h = shm ? calloc(1, sizeof(*h)) : NULL;
+    xenevtchn_handle *h = shm && xenstub_own_fds(shm) ? calloc(1, sizeof(*h)) : NULL;
     if (!h)
         return NULL;
     h->shm = shm;

@@ -26,6 +26,7 @@
 #include <xen/xen.h>
 /* They need the types of xen.h. */
 #include <xen/sys/evtchn.h>
+#include <xen/sys/gntdev.h>
 #include <xen/sys/privcmd.h>
 
 #include "hw/xen/filter/filter.h"
@@ -33,7 +34,7 @@
 /* A filter to be made. */
 struct wanted {
     const char *name;
-    bool companion;
+    enum { WHO_MAIN, WHO_COMPANION, WHO_BACKEND } who;
     bool hypercalls; /* raw ones */
     bool open_files; /* by name, for reading */
 };
@@ -77,6 +78,24 @@ static const char *const companion_allowed[] = {
     "brk",          "munmap",         "mremap",       "madvise",
     "futex",        "clock_gettime",  "gettimeofday", "sigaltstack",
     "getpid",       "gettid",         "exit",         "exit_group"};
+
+/* The PV disks' process': what images, the loop and the workers take. Sockets: the parent's and
+ * xenstored's. */
+static const char *const backend_allowed[] = {
+    "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2",
+    "pwritev2", "lseek", "close", "fsync", "fdatasync", "sync_file_range", "fallocate", "ftruncate",
+    "fadvise64", "fstat", "newfstatat", "statx", "fstatfs", "fcntl", "flock", "eventfd2",
+    "timerfd_create", "timerfd_settime", "timerfd_gettime",
+    /* asynchronous I/O */
+    "io_setup", "io_submit", "io_getevents", "io_pgetevents", "io_cancel", "io_destroy",
+    /* waiting */
+    "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll",
+    "nanosleep", "clock_nanosleep", "restart_syscall", "recvfrom", "sendto",
+    /* memory, threads, signals, time, the end */
+    "munmap", "mremap", "madvise", "brk", "futex", "set_robust_list", "rseq", "sched_yield",
+    "sched_getaffinity", "membarrier", "exit", "exit_group", "gettid", "getpid", "rt_sigaction",
+    "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "clock_gettime", "clock_getres",
+    "gettimeofday", "time", "getrandom", "getrlimit", "uname", "sysinfo"};
 
 /* No library has a reason to try these: whoever does is no longer us. */
 static const char *const deadly[] = {"execve",
@@ -129,6 +148,20 @@ static const unsigned long other_ioctls[] = {
     TIOCMGET, TIOCMSET, TIOCMBIS, TIOCMBIC,  TIOCGWINSZ,   TIOCOUTQ,   TIOCSBRK,
     TIOCCBRK, FIONREAD, FIONBIO,  BLKSSZGET, BLKGETSIZE64, BLKDISCARD, BLKZEROOUT};
 
+/* Grants and event channels, and what images ask of block devices. */
+static const unsigned long backend_ioctls[] = {IOCTL_GNTDEV_MAP_GRANT_REF,
+                                               IOCTL_GNTDEV_UNMAP_GRANT_REF,
+                                               IOCTL_GNTDEV_GET_OFFSET_FOR_VADDR,
+                                               IOCTL_GNTDEV_SET_MAX_GRANTS,
+                                               IOCTL_GNTDEV_GRANT_COPY,
+                                               IOCTL_EVTCHN_BIND_INTERDOMAIN,
+                                               IOCTL_EVTCHN_NOTIFY,
+                                               IOCTL_EVTCHN_UNBIND,
+                                               BLKSSZGET,
+                                               BLKGETSIZE64,
+                                               BLKDISCARD,
+                                               BLKZEROOUT};
+
 /* All of dom0's power. */
 static const unsigned long hypercall_ioctl = IOCTL_PRIVCMD_HYPERCALL;
 
@@ -166,6 +199,24 @@ static int add_names(scmp_filter_ctx ctx, uint32_t action, const char *const *na
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Threads, but no processes; and their names. */
+static int add_threads(scmp_filter_ctx ctx)
+{
+    int rc = allow_if(ctx, SCMP_SYS(clone), 0, CLONE_THREAD, CLONE_THREAD);
+    /* clone3's arguments are out of a filter's sight; told ENOSYS, libc takes clone. */
+    int clone3 = seccomp_syscall_resolve_name("clone3");
+    if (!rc && clone3 >= 0)
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), clone3, 0);
+    return rc ? rc : allow_if(ctx, SCMP_SYS(prctl), 0, UINT32_MAX, PR_SET_NAME);
+}
+
+/* Memory, but none that is code. */
+static int no_new_code(scmp_filter_ctx ctx)
+{
+    int rc = allow_if(ctx, SCMP_SYS(mmap), 2, PROT_EXEC, 0);
+    return rc ? rc : allow_if(ctx, SCMP_SYS(mprotect), 2, PROT_EXEC, 0);
+}
+
 static int add_arguments(scmp_filter_ctx ctx, const struct wanted *w)
 {
     int rc = add_ioctls(ctx, xen_ioctls, COUNT(xen_ioctls));
@@ -173,18 +224,10 @@ static int add_arguments(scmp_filter_ctx ctx, const struct wanted *w)
         rc = add_ioctls(ctx, other_ioctls, COUNT(other_ioctls));
     if (!rc && w->hypercalls)
         rc = add_ioctls(ctx, &hypercall_ioctl, 1);
-    if (!rc) /* no new code */
-        rc = allow_if(ctx, SCMP_SYS(mmap), 2, PROT_EXEC, 0);
     if (!rc)
-        rc = allow_if(ctx, SCMP_SYS(mprotect), 2, PROT_EXEC, 0);
-    if (!rc) /* threads, but no processes */
-        rc = allow_if(ctx, SCMP_SYS(clone), 0, CLONE_THREAD, CLONE_THREAD);
-    /* clone3's arguments are out of a filter's sight; told ENOSYS, libc takes clone. */
-    int clone3 = seccomp_syscall_resolve_name("clone3");
-    if (!rc && clone3 >= 0)
-        rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), clone3, 0);
+        rc = no_new_code(ctx);
     if (!rc)
-        rc = allow_if(ctx, SCMP_SYS(prctl), 0, UINT32_MAX, PR_SET_NAME);
+        rc = add_threads(ctx);
     if (!rc) /* a new limit is what is not given: to ask only */
         rc = allow_if(ctx, SCMP_SYS(prlimit64), 2, UINT64_MAX, 0);
     if (!rc)
@@ -205,17 +248,36 @@ static int add_companion_arguments(scmp_filter_ctx ctx)
     return rc ? rc : add_ioctls(ctx, &hypercall_ioctl, 1);
 }
 
+/* Images are opened by name, as the toolstack names them; nothing is made. */
+static int add_backend_arguments(scmp_filter_ctx ctx)
+{
+    int rc = add_ioctls(ctx, backend_ioctls, COUNT(backend_ioctls));
+    if (!rc)
+        rc = no_new_code(ctx);
+    if (!rc)
+        rc = allow_if(ctx, SCMP_SYS(openat), 2, O_CREAT | O_TRUNC, 0);
+    return rc ? rc : add_threads(ctx);
+}
+
 static int fill(scmp_filter_ctx ctx, const struct wanted *w)
 {
-    int rc = w->companion
-                 ? add_names(ctx, SCMP_ACT_ALLOW, companion_allowed, COUNT(companion_allowed))
-                 : add_names(ctx, SCMP_ACT_ALLOW, allowed, COUNT(allowed));
+    static const struct {
+        const char *const *names;
+        size_t count;
+    } lists[] = {
+        [WHO_MAIN] = {allowed, COUNT(allowed)},
+        [WHO_COMPANION] = {companion_allowed, COUNT(companion_allowed)},
+        [WHO_BACKEND] = {backend_allowed, COUNT(backend_allowed)},
+    };
+    int rc = add_names(ctx, SCMP_ACT_ALLOW, lists[w->who].names, lists[w->who].count);
     if (!rc)
         rc = add_names(ctx, SCMP_ACT_KILL_PROCESS, deadly, COUNT(deadly));
     if (!rc) /* abort(3) */
         rc = allow_if(ctx, SCMP_SYS(tgkill), 0, UINT32_MAX, FILTER_OWN_PID);
     if (!rc)
-        rc = w->companion ? add_companion_arguments(ctx) : add_arguments(ctx, w);
+        rc = w->who == WHO_MAIN        ? add_arguments(ctx, w)
+             : w->who == WHO_COMPANION ? add_companion_arguments(ctx)
+                                       : add_backend_arguments(ctx);
     return rc;
 }
 
@@ -271,7 +333,8 @@ int main(void)
         {.name = "files", .open_files = true},
         {.name = "hypercalls", .hypercalls = true},
         {.name = "both", .hypercalls = true, .open_files = true},
-        {.name = "companion", .companion = true},
+        {.name = "companion", .who = WHO_COMPANION},
+        {.name = "backend", .who = WHO_BACKEND},
     };
     /* What the kernel of the machine we build on can do does not matter. */
     seccomp_api_set(3);
@@ -282,6 +345,7 @@ int main(void)
             return 1;
     puts("\nconst struct filter_program filter_main[2][2] = {\n"
          "    {PROGRAM(plain), PROGRAM(files)}, {PROGRAM(hypercalls), PROGRAM(both)}};\n"
-         "const struct filter_program filter_companion = PROGRAM(companion);");
+         "const struct filter_program filter_companion = PROGRAM(companion);\n"
+         "const struct filter_program filter_backend = PROGRAM(backend);");
     return fflush(stdout) ? 1 : 0;
 }
