@@ -17,6 +17,7 @@
 
 #include "hw/core/bus.h"
 #include "hw/core/log.h"
+#include "hw/xen/backend.h"
 #include "hw/xen/companion.h"
 #include "hw/xen/confine.h"
 #include "hw/xen/xenstore.h"
@@ -545,6 +546,43 @@ bool xenstore_add_time_offset(struct xenstore *xs, int64_t seconds, struct err *
 struct companion {
     unsigned domid;
 };
+
+bool xenstore_offer_backend(struct xenstore *xs, const char *type, struct err *err)
+{
+    (void)xs, (void)type, (void)err;
+    return true;
+}
+
+bool xenstore_has_devices(struct xenstore *xs, const char *type)
+{
+    (void)xs, (void)type;
+    return false;
+}
+
+/* PV disks: nobody plays their front-end here. */
+struct backend *backend_open(unsigned domid, uint32_t emulated, bool filter, struct err *err)
+{
+    static char nothing;
+    (void)domid, (void)emulated, (void)filter, (void)err;
+    return (struct backend *)(void *)&nothing;
+}
+
+bool backend_ready(struct backend *b, struct err *err)
+{
+    (void)b, (void)err;
+    return true;
+}
+
+bool backend_release(struct backend *b, uint32_t disks, struct err *err)
+{
+    (void)b, (void)disks, (void)err;
+    return true;
+}
+
+void backend_close(struct backend *b)
+{
+    (void)b;
+}
 
 const struct companion_ops companion_xen = {NULL, NULL, NULL};
 

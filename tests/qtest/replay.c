@@ -345,6 +345,7 @@ static bool replay(const char *program, const char *file)
     char dir[] = "/tmp/qtest-replay-XXXXXX", disk[64], cd[64], words[2048], alive[4096];
     char copy[4096];
     int status = 0;
+    bool unplugged = false;
     if (!read_lines(&r, file))
         return false;
     if (!mkdtemp(dir))
@@ -362,18 +363,22 @@ static bool replay(const char *program, const char *file)
         size_t used = strlen(words);
         if (!strncmp(r.lines[n], "#args: ", 7))
             snprintf(words, sizeof(words), "%s", r.lines[n] + 7);
+        else if (!strcmp(r.lines[n], "#unplugged"))
+            unplugged = true;
         else if (!strncmp(r.lines[n], "#args+: ", 8))
             snprintf(words + used, sizeof(words) - used, " %s", r.lines[n] + 8);
     }
     if (client_start(&r.client, program, words, false, &status)) {
         run_lines(&r, 0, r.count);
         drain(&r);
-        free_lines(&r);
-        snprintf(copy, sizeof(copy), "%s", file);
-        snprintf(alive, sizeof(alive), "%.4000s/alive", dirname(copy));
-        if (!r.failed && read_lines(&r, alive)) {
-            run_lines(&r, 0, r.count);
-            drain(&r);
+        for (unsigned n = 0; n < (unplugged ? 1 : 2); n++) {
+            free_lines(&r);
+            snprintf(copy, sizeof(copy), "%s", file);
+            snprintf(alive, sizeof(alive), "%.4000s/%s", dirname(copy), n ? "alive-disk" : "alive");
+            if (!r.failed && read_lines(&r, alive)) {
+                run_lines(&r, 0, r.count);
+                drain(&r);
+            }
         }
         status = client_stop(&r.client, SIGTERM);
         if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
