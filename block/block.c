@@ -11,6 +11,7 @@
 
 #include "block/image_file.h"
 #include "block/iov.h"
+#include "block/qcow2.h"
 #include "block/throttle.h"
 #include "hw/core/log.h"
 
@@ -111,7 +112,8 @@ static bool note_outcome(struct block_request *request, int error)
     } else if (request->op == BLOCK_FLUSH) {
         if (!error && request->generation > block->flushed)
             block->flushed = request->generation;
-        if (error && !cache_is_direct(block->cache))
+        /* A format above leaves this to its container: its own tables can be written again. */
+        if (error && !cache_is_direct(block->cache) && !block->driver->over_container)
             block->flush_error = error;
     }
     return !error || block_judge(request);
@@ -290,6 +292,8 @@ static struct block *open_format(struct loop *loop, const struct block_config *c
     switch (config->format) {
     case BLOCK_FORMAT_RAW:
         return raw_open(loop, config, err);
+    case BLOCK_FORMAT_QCOW2:
+        return qcow2_open(loop, config, err);
     }
     if (config->fd >= 0)
         close(config->fd);

@@ -29,7 +29,8 @@ enum block_cache {
 };
 
 enum block_format {
-    BLOCK_FORMAT_RAW
+    BLOCK_FORMAT_RAW,
+    BLOCK_FORMAT_QCOW2
 }; /* the formats this build reads; never probed from the contents */
 
 enum block_op {

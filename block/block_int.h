@@ -10,6 +10,8 @@
 #include "hw/core/loop.h"
 
 struct block_driver {
+    bool over_container; /* a format: a failed fsync is its container's to remember */
+
     /*
      * Carries out a request that the frame has checked: range inside the image, lengths equal,
      * bytes > 0, changes only on a writable and active image. Ends it with block_finish from a

@@ -294,11 +294,15 @@ static void test_disks(void **state)
 #define CD_B                                                               \
     "-drive if=none,readonly=on,id=ide-5632,file=/guest/b.img,format=raw " \
     "-device ide-cd,id=ide-5632,drive=ide-5632,bus=ide.1,unit=0 "
-    refused(
+    refused(PREFIX STDVGA SUFFIX
+            " " DISK_A
+            "-drive file=/guest/a.qed,if=ide,index=1,media=disk,format=qed,cache=writeback " CD_B,
+            "-drive|format=qed|format=raw|qemu-img convert");
+    accepted(
         PREFIX STDVGA SUFFIX
         " " DISK_A
-        "-drive file=/guest/a.qcow2,if=ide,index=1,media=disk,format=qcow2,cache=writeback " CD_B,
-        "-drive|format=qcow2|format=raw|qemu-img convert");
+        "-drive file=/guest/a.qcow2,if=ide,index=1,media=disk,format=qcow2,cache=writeback " CD_B);
+    assert_int_equal(config.drives[1].format, BLOCK_FORMAT_QCOW2);
     accepted(PREFIX STDVGA "-boot order=cd " SUFFIX " " DISK_A CD_B);
     assert_string_equal(config.boot_order, "cd");
     assert_int_equal(config.drive_count, 2);
@@ -519,7 +523,7 @@ static void test_drive_keys(void **state)
     refused(BASE "-device ide-hd,drive=x,logical_block_size=4096,physical_block_size=512 "
                  "-drive if=none,id=x,file=/a",
             "physical_block_size=512|logical_block_size=4096");
-    static const char *const formats[] = {"qcow", "qcow2", "vpc", "qed", "vmdk", ""};
+    static const char *const formats[] = {"qcow", "vpc", "qed", "vmdk", ""};
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
         char line[256];
         snprintf(line, sizeof(line), BASE "-drive file=/a,format=%s", formats[i]);

@@ -1162,8 +1162,8 @@ static void test_cd_errors(void **state)
     expect_error(fd, EJECT("\"id\":\"ide0-hd0\""), GENERIC, "ide0-hd0");
     expect_error(fd,
                  "{\"execute\":\"blockdev-change-medium\",\"arguments\":{\"id\":\"ide-5632\","
-                 "\"filename\":\"/a\",\"format\":\"qcow2\"}}",
-                 GENERIC, "qcow2|raw");
+                 "\"filename\":\"/a\",\"format\":\"qed\"}}",
+                 GENERIC, "qed|raw");
     expect_error(fd,
                  "{\"execute\":\"blockdev-change-medium\",\"arguments\":{\"id\":\"ide-5632\","
                  "\"filename\":\"/a\",\"read-only-mode\":\"read-write\"}}",
