@@ -12,6 +12,7 @@
 #include "block/block.h"
 #include "hw/core/log.h"
 #include "hw/core/loop.h"
+#include "hw/pc/fdc.h"
 #include "hw/pc/machine.h"
 #include "hw/pc/pci.h"
 #include "hw/pc/piix3_ide.h"
@@ -307,7 +308,12 @@ static bool target_block(void *opaque, size_t index, struct qmp_block_info *info
     const struct config_drive *drive = &d->config->drives[index];
     const struct block *b = d->blocks[index];
     *info = (struct qmp_block_info){
-        .id = drive->id, .qdev = drive->qdev, .cdrom = drive->cdrom, .inserted = b != NULL};
+        .id = drive->id,
+        .qdev = drive->qdev,
+        .cdrom = drive->cdrom,
+        .floppy = drive->floppy,
+        .inserted = b != NULL,
+    };
     if (b) {
         info->file = block_file(b);
         info->read_only = block_read_only(b);
@@ -350,15 +356,20 @@ static struct block_config block_config_of(struct domain *d, size_t index)
 /* Puts `medium` (NULL: none) into drive `index`, whose old one goes. */
 static void set_medium(struct domain *d, size_t index, struct block *medium)
 {
-    unsigned unit = d->config->drives[index].ide_unit;
-    struct block *old = ide_drive_set_medium(machine_ide(d->machine), unit, medium);
+    const struct config_drive *drive = &d->config->drives[index];
+    struct block *old =
+        drive->floppy ? fdc_set_medium(machine_fdc(d->machine), drive->floppy_unit, medium)
+                      : ide_drive_set_medium(machine_ide(d->machine), drive->ide_unit, medium);
     d->blocks[index] = medium;
     block_close(old);
 }
 
+/* A floppy drive has a button of its own, which nothing locks. */
 static bool open_tray(struct domain *d, size_t index, bool force, struct err *err)
 {
     const struct config_drive *drive = &d->config->drives[index];
+    if (drive->floppy)
+        return true;
     if (!drive->cdrom)
         return err_set(err, "Device '%s' is not removable", drive->id);
     if (!ide_tray_eject(machine_ide(d->machine), drive->ide_unit, force))
@@ -373,7 +384,8 @@ static bool open_tray(struct domain *d, size_t index, bool force, struct err *er
 static bool target_eject(void *opaque, size_t index, bool force, struct err *err)
 {
     struct domain *d = opaque;
-    if (!d->blocks[index] && d->config->drives[index].cdrom)
+    const struct config_drive *drive = &d->config->drives[index];
+    if (!d->blocks[index] && (drive->cdrom || drive->floppy))
         return true;
     if (!open_tray(d, index, force, err))
         return false;
@@ -381,10 +393,31 @@ static bool target_eject(void *opaque, size_t index, bool force, struct err *err
     return true;
 }
 
+/* May the opened image go into the drive? It may be the very file that is in it: the old one's
+ * locks go first. */
+static bool may_insert(struct domain *d, size_t index, struct block *medium, struct err *err)
+{
+    const struct config_drive *drive = &d->config->drives[index];
+    struct block *old = d->blocks[index];
+    if (drive->floppy &&
+        !fdc_medium_fits(machine_fdc(d->machine), drive->floppy_unit, block_bytes(medium), err))
+        return false;
+    if (!d->running)
+        return true;
+    if (drive->floppy && old && !block_inactivate(old, err))
+        return false;
+    if (block_activate(medium, err))
+        return true;
+    if (drive->floppy && old && !block_activate(old, NULL))
+        log_warn("%s: the image has been taken by another process", drive->id);
+    return false;
+}
+
 static bool target_change_medium(void *opaque, size_t index, const struct qmp_medium *medium,
                                  struct err *err)
 {
     struct domain *d = opaque;
+    const struct config_drive *drive = &d->config->drives[index];
     if (!open_tray(d, index, false, err)) {
         if (medium->fd >= 0)
             close(medium->fd);
@@ -394,11 +427,11 @@ static bool target_change_medium(void *opaque, size_t index, const struct qmp_me
     config.file = medium->file;
     config.fd = medium->fd;
     config.format = medium->format;
-    config.read_only = true; /* whatever is asked: it is a CD */
+    config.read_only = drive->cdrom || (medium->retain ? drive->read_only : medium->read_only);
     struct block *b = block_open(d->loop, &config, err);
     if (!b)
         return false;
-    if (d->running && !block_activate(b, err)) {
+    if (!may_insert(d, index, b, err)) {
         block_close(b);
         return false;
     }

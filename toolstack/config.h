@@ -16,7 +16,7 @@
 #include "ui/chardev.h"
 
 #define CONFIG_MAX_SERIAL   4
-#define CONFIG_MAX_DRIVES   4 /* the units of two IDE channels */
+#define CONFIG_MAX_DRIVES   6 /* the units of two IDE channels, and two floppy drives */
 #define CONFIG_MAX_MONITORS 4
 #define CONFIG_MAX_FDS      16
 #define CONFIG_MAX_ROM_DIRS 4
@@ -48,17 +48,28 @@ enum config_chs_translation {
 
 enum config_vga { CONFIG_VGA_NONE, CONFIG_VGA_STD };
 
-/* A disk or CD in its place: IDE unit = channel * 2 + slave. */
+/* Which floppy drive it is; the numbers are those of CMOS RAM. */
+enum config_floppy {
+    CONFIG_FLOPPY_AUTO = 0, /* what the medium needs; 2.88 MB if there is none */
+    CONFIG_FLOPPY_1200K = 2,
+    CONFIG_FLOPPY_1440K = 4,
+    CONFIG_FLOPPY_2880K = 5,
+};
+
+/* A disk or CD in its place: IDE unit = channel * 2 + slave. Or a floppy drive. */
 struct config_drive {
     char *id;        /* of the medium (query-block's "device"): -drive's id, or as qemu makes it up:
-                        "ide0-hd0", "ide1-cd0" */
+                        "ide0-hd0", "ide1-cd0", "floppy0" */
     char *qdev;      /* -device's id, which eject and blockdev-change-medium name; or NULL */
     char *node_name; /* -blockdev's, or NULL */
     bool cdrom;
-    unsigned ide_unit; /* 0..3 */
-    bool empty;        /* CD without medium; file is then NULL */
-    char *file;        /* path, or as it was said with fd ("/dev/fdset/2") */
-    int fd;            /* inherited descriptor (/dev/fdset/N, fd:N), else -1 */
+    unsigned ide_unit;              /* 0..3 */
+    bool floppy;                    /* and then these, and no IDE unit: */
+    unsigned floppy_unit;           /* 0 (A), 1 (B) */
+    enum config_floppy floppy_type; /* drive-type= */
+    bool empty;                     /* CD or floppy drive without medium; file is then NULL */
+    char *file;                     /* path, or as it was said with fd ("/dev/fdset/2") */
+    int fd;                         /* inherited descriptor (/dev/fdset/N, fd:N), else -1 */
     enum block_format format;
     enum block_cache cache;
     bool read_only;

@@ -458,7 +458,6 @@ static bool opt_monitor(struct libxl *p, const char *option, const char *arg, st
     "ramdisk= and cmdline= out)"
 #define NO_USB \
     "USB is not part of this version; leave usb= and usbdevice= out (the pointer is a PS/2 mouse)"
-#define NO_FLOPPY "floppy drives are not part of this version; leave the floppy disk out"
 #define TRADITIONAL                                                                          \
     "the arguments of device_model_version=\"qemu-xen-traditional\" are not served by this " \
     "version; say device_model_version=\"qemu-xen\""
@@ -491,6 +490,8 @@ static const struct option {
     {"no-shutdown", false, ACT, NULL, opt_no_shutdown},
     {"incoming", true, ACT, NULL, opt_incoming},
     {"drive", true, ACT, NULL, libxl_drive},
+    {"fda", true, ACT, NULL, libxl_plain_drive},
+    {"fdb", true, ACT, NULL, libxl_plain_drive},
     {"hda", true, ACT, NULL, libxl_plain_drive},
     {"hdb", true, ACT, NULL, libxl_plain_drive},
     {"hdc", true, ACT, NULL, libxl_plain_drive},
@@ -543,8 +544,6 @@ static const struct option {
     {"spice", true, REFUSE, "spice is not part of this version; use vnc=1 and spice=0", NULL},
     {"sdl", false, REFUSE, "not part of this version; use -vnc (xl: vnc=1 and sdl=0)", NULL},
     {"full-screen", false, REFUSE, "not part of this version; use -vnc", NULL},
-    {"fda", true, REFUSE, NO_FLOPPY, NULL},
-    {"fdb", true, REFUSE, NO_FLOPPY, NULL},
     {"blockdev", true, REFUSE, "not part of this version; use -drive", NULL},
     {"object", true, REFUSE, LEAVE, NULL},
     {"fsdev", true, REFUSE, LEAVE, NULL},

@@ -10,6 +10,7 @@
 
 #define UNITS    4 /* two channels with two drives each */
 #define ANYWHERE (-1)
+#define FLOPPIES 2
 
 static void drive_free(struct libxl_drive *d)
 {
@@ -103,8 +104,10 @@ static bool drive_place(struct optstr *o, struct libxl_drive *d, struct err *err
 {
     static const uint64_t none = UINT64_MAX;
     uint64_t index = none, bus = none, unit = none;
-    if (!optstr_number(o, "index", 0, UNITS - 1, &index, err) ||
-        !optstr_number(o, "bus", 0, 1, &bus, err) || !optstr_number(o, "unit", 0, 1, &unit, err))
+    const bool floppy = d->drive.floppy;
+    if (!optstr_number(o, "index", 0, floppy ? FLOPPIES - 1 : UNITS - 1, &index, err) ||
+        !optstr_number(o, "bus", 0, floppy ? 0 : 1, &bus, err) ||
+        !optstr_number(o, "unit", 0, 1, &unit, err))
         return false;
     if (index != none) {
         if (bus != none || unit != none)
@@ -124,18 +127,14 @@ static bool drive_keys(struct libxl *p, struct optstr *o, struct libxl_drive *d,
 {
     const char *interface = optstr_take(o, "if");
     d->none = interface && !strcmp(interface, "none");
-    if (interface && !d->none && strcmp(interface, "ide")) {
-        if (!strcmp(interface, "floppy"))
-            return err_set(err,
-                           "%s: if=floppy: floppy drives are not part of this version; leave the "
-                           "floppy disk out",
-                           o->option);
+    d->drive.floppy = interface && !strcmp(interface, "floppy");
+    if (interface && !d->none && !d->drive.floppy && strcmp(interface, "ide"))
         return err_set(err, "%s: if=%s is not part of this version; use if=ide (xl: vdev=hda…hdd)",
                        o->option, interface);
-    }
     const char *media = optstr_take(o, "media");
-    if (media && strcmp(media, "disk") && strcmp(media, "cdrom"))
-        return err_set(err, "%s: media=%s is not disk or cdrom", o->option, media);
+    if (media && strcmp(media, "disk") && (d->drive.floppy || strcmp(media, "cdrom")))
+        return err_set(err, "%s: media=%s is not disk%s", o->option, media,
+                       d->drive.floppy ? "" : " or cdrom");
     d->drive.cdrom = media && !strcmp(media, "cdrom");
 
     const char *id = optstr_take(o, "id");
@@ -178,6 +177,7 @@ bool libxl_plain_drive(struct libxl *p, const char *option, const char *arg, str
     if (!d)
         return false;
     d->drive.cdrom = !strcmp(option, "-cdrom");
+    d->drive.floppy = !strncmp(option, "-fd", 3);
     int index = d->drive.cdrom ? 2 : option[3] - 'a';
     d->channel = index / 2;
     d->slave = index % 2;
@@ -187,19 +187,25 @@ bool libxl_plain_drive(struct libxl *p, const char *option, const char *arg, str
 
 /* ---- -device ---- */
 
+static bool device_id(struct libxl *p, const char *option, const char *id, struct libxl_drive *d,
+                      struct err *err)
+{
+    if (!libxl_id_valid(id))
+        return err_set(err, "%s: id=%s is not a letter with letters, digits, '-', '.', '_' behind",
+                       option, id);
+    for (size_t i = 0; i < p->device_count; i++)
+        if (p->devices[i].drive.qdev && !strcmp(p->devices[i].drive.qdev, id))
+            return err_set(err, "%s: id=%s is there twice", option, id);
+    d->drive.qdev = xstrdup(id);
+    return true;
+}
+
 /* Keys that ide-hd and ide-cd share. */
 static bool disk_keys(struct libxl *p, struct optstr *o, struct libxl_drive *d, struct err *err)
 {
     const char *id = optstr_take(o, "id");
-    if (id && !libxl_id_valid(id))
-        return err_set(err, "%s: id=%s is not a letter with letters, digits, '-', '.', '_' behind",
-                       o->option, id);
-    for (size_t i = 0; id && i < p->device_count; i++)
-        if (p->devices[i].drive.qdev && !strcmp(p->devices[i].drive.qdev, id))
-            return err_set(err, "%s: id=%s is there twice", o->option, id);
-    if (id)
-        d->drive.qdev = xstrdup(id);
-
+    if (id && !device_id(p, o->option, id, d, err))
+        return false;
     const char *bus = optstr_take(o, "bus");
     if (bus && !strncmp(bus, "ahci", 4))
         return err_set(err,
@@ -226,6 +232,59 @@ static bool disk_keys(struct libxl *p, struct optstr *o, struct libxl_drive *d, 
     d->channel = bus ? bus[4] - '0' : ANYWHERE;
     d->slave = unit == UINT64_MAX ? ANYWHERE : (int)unit;
     return true;
+}
+
+static bool floppy_keys(struct libxl *p, struct optstr *o, struct libxl_drive *d, struct err *err)
+{
+    static const struct {
+        const char *name;
+        enum config_floppy type;
+    } types[] = {{"auto", CONFIG_FLOPPY_AUTO},
+                 {"120", CONFIG_FLOPPY_1200K},
+                 {"144", CONFIG_FLOPPY_1440K},
+                 {"288", CONFIG_FLOPPY_2880K}};
+    const char *id = optstr_take(o, "id"), *type = optstr_take(o, "drive-type");
+    uint64_t unit = UINT64_MAX;
+    d->drive.floppy = true;
+    if (id && !device_id(p, o->option, id, d, err))
+        return false;
+    size_t n = 0;
+    while (type && n < sizeof(types) / sizeof(types[0]) && strcmp(type, types[n].name))
+        n++;
+    if (n == sizeof(types) / sizeof(types[0]))
+        return err_set(err, "%s: drive-type=%s is not 120, 144, 288 or auto", o->option, type);
+    d->drive.floppy_type = types[n].type;
+    if (!optstr_number(o, "unit", 0, FLOPPIES - 1, &unit, err) ||
+        !optstr_string(o, "drive", &d->drive_id, err) ||
+        !optstr_only(o, "bus", "floppy-bus.0", err) ||
+        !optstr_only(o, "write-cache", "auto", err) || !optstr_only(o, "share-rw", "off", err) ||
+        !optstr_refuse(o, "bootindex", "use -boot order=", err))
+        return false;
+    d->slave = unit == UINT64_MAX ? ANYWHERE : (int)unit;
+    return optstr_finish(o, err);
+}
+
+/* The controller is always there: -device isa-fdc may say what is in its drives. */
+static bool controller_keys(struct libxl *p, struct optstr *o, struct err *err)
+{
+    static const char *const keys[FLOPPIES] = {"driveA", "driveB"};
+    for (int unit = 0; unit < FLOPPIES; unit++) {
+        char *id = NULL;
+        if (!optstr_string(o, keys[unit], &id, err))
+            return false;
+        if (!id)
+            continue;
+        struct libxl_drive *d = drive_new(p->devices, &p->device_count, o->option, err);
+        if (!d) {
+            free(id);
+            return false;
+        }
+        d->drive.floppy = true;
+        d->slave = unit;
+        d->drive_id = id;
+    }
+    optstr_take(o, "id");
+    return optstr_finish(o, err);
 }
 
 static bool vga_keys(struct libxl *p, struct optstr *o, struct err *err)
@@ -276,7 +335,6 @@ static const struct {
      "pointer is a PS/2 mouse)"},
     {"ac97 AC97 es1370 ES1370 sb16 adlib cs4231a gus intel-hda ich9-intel-hda hda-*",
      "sound cards are not part of this version; leave soundhw= out"},
-    {"isa-fdc floppy", "floppy drives are not part of this version; leave the floppy disk out"},
     {"isa-serial* pci-serial*", "say -serial for COM1 to COM4"},
     {"isa-parallel", "the parallel port is not part of this version; leave it out"},
     {"isa-debugcon", "the firmware's debug port is not part of this version; leave it out"},
@@ -320,14 +378,19 @@ bool libxl_device(struct libxl *p, const char *option, const char *arg, struct e
             d->drive.cdrom = !strcmp(driver, "ide-cd");
             ok = disk_keys(p, &o, d, err);
         }
-    } else if (!strcmp(driver, "VGA"))
+    } else if (!strcmp(driver, "floppy")) {
+        struct libxl_drive *d = drive_new(p->devices, &p->device_count, option, err);
+        ok = d && floppy_keys(p, &o, d, err);
+    } else if (!strcmp(driver, "isa-fdc"))
+        ok = controller_keys(p, &o, err);
+    else if (!strcmp(driver, "VGA"))
         ok = vga_keys(p, &o, err);
     else {
         const char *text = absent_device(driver);
         err_set(err, "%s %s: %s", option, driver,
-                text
-                    ? text
-                    : "there is no such device here (there are VGA, ide-hd and ide-cd, see -help)");
+                text ? text
+                     : "there is no such device here (there are VGA, ide-hd, ide-cd and floppy, "
+                       "see -help)");
     }
     optstr_free(&o);
     return ok;
@@ -348,7 +411,9 @@ bool libxl_vga(struct libxl *p, const char *option, const char *arg, struct err 
 /* A -device takes over the image of its -drive. */
 static bool join(struct libxl *p, struct libxl_drive *device, struct err *err)
 {
-    const char *what = device->drive.cdrom ? "-device ide-cd" : "-device ide-hd";
+    const char *what = device->drive.floppy  ? "-device floppy"
+                       : device->drive.cdrom ? "-device ide-cd"
+                                             : "-device ide-hd";
     if (!device->drive_id)
         return true;
     for (size_t i = 0; i < p->drive_count; i++) {
@@ -382,17 +447,34 @@ static bool place(struct libxl_drive **units, struct libxl_drive *d, struct err 
                    name);
 }
 
+static bool place_floppy(struct libxl_drive **floppies, struct libxl_drive *d, struct err *err)
+{
+    for (int u = 0; u < FLOPPIES; u++) {
+        if ((d->slave != ANYWHERE && d->slave != u) || floppies[u])
+            continue;
+        floppies[u] = d;
+        d->drive.floppy_unit = (unsigned)u;
+        return true;
+    }
+    if (d->slave != ANYWHERE)
+        return err_set(err, "-drive: if=floppy: drive %c is there twice", 'A' + d->slave);
+    return err_set(err, "-drive: if=floppy: there are two floppy drives, A and B");
+}
+
 /* What a drive says is only complete with both its halves. */
 static bool check(struct libxl *p, struct config_drive *d, struct err *err)
 {
     if (!d->id) {
         char id[32]; /* as qemu names it */
-        snprintf(id, sizeof(id), "ide%u-%s%u", d->ide_unit / 2, d->cdrom ? "cd" : "hd",
-                 d->ide_unit % 2);
+        if (d->floppy)
+            snprintf(id, sizeof(id), "floppy%u", d->floppy_unit);
+        else
+            snprintf(id, sizeof(id), "ide%u-%s%u", d->ide_unit / 2, d->cdrom ? "cd" : "hd",
+                     d->ide_unit % 2);
         d->id = xstrdup(id);
     }
     d->empty = !d->file;
-    if (d->empty && !d->cdrom)
+    if (d->empty && !d->cdrom && !d->floppy)
         return err_set(err, "-drive: file= of the disk %s is missing", d->id);
     if (d->cdrom)
         d->read_only = true;
@@ -401,7 +483,7 @@ static bool check(struct libxl *p, struct config_drive *d, struct err *err)
 
 bool libxl_drives_finish(struct libxl *p, struct err *err)
 {
-    struct libxl_drive *all[2 * LIBXL_MAX_DRIVES], *units[UNITS] = {NULL};
+    struct libxl_drive *all[2 * LIBXL_MAX_DRIVES], *units[UNITS + FLOPPIES] = {NULL};
     size_t count = 0;
     for (size_t i = 0; i < p->device_count; i++) {
         if (!join(p, &p->devices[i], err))
@@ -417,12 +499,14 @@ bool libxl_drives_finish(struct libxl *p, struct err *err)
     /* Those that ask for a unit first, so that the others cannot sit on it. */
     for (int pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < count; i++)
-            if ((all[i]->channel != ANYWHERE && all[i]->slave != ANYWHERE) == (pass == 0))
-                if (!place(units, all[i], err))
+            if (((all[i]->drive.floppy || all[i]->channel != ANYWHERE) &&
+                 all[i]->slave != ANYWHERE) == (pass == 0))
+                if (!(all[i]->drive.floppy ? place_floppy(units + UNITS, all[i], err)
+                                           : place(units, all[i], err)))
                     return false;
 
     struct config *config = p->config;
-    for (int u = 0; u < UNITS; u++) {
+    for (int u = 0; u < UNITS + FLOPPIES; u++) {
         if (!units[u])
             continue;
         struct config_drive *d = &config->drives[config->drive_count++];

@@ -45,12 +45,12 @@ struct qmp_vnc_info {
 };
 
 struct qmp_block_info {
-    const char *id;   /* "ide0-hd0", "ide-5632" */
-    const char *qdev; /* -device's id, or NULL */
-    bool cdrom;
-    bool locked;    /* by the guest (PREVENT MEDIUM REMOVAL) */
-    bool tray_open; /* CD only */
-    bool inserted;  /* there is a medium; the rest is only then meaningful */
+    const char *id;     /* "ide0-hd0", "ide-5632" */
+    const char *qdev;   /* -device's id, or NULL */
+    bool cdrom, floppy; /* the medium can be changed */
+    bool locked;        /* by the guest (PREVENT MEDIUM REMOVAL) */
+    bool tray_open;     /* CD only */
+    bool inserted;      /* there is a medium; the rest is only then meaningful */
     const char *file;
     const char *node_name; /* -blockdev's, or NULL */
     bool read_only;
@@ -87,7 +87,8 @@ struct qmp_medium {
     const char *file; /* path, for messages also when fd is given */
     int fd;           /* to use instead of opening file, or -1; taken over, success or not */
     enum block_format format;
-    bool read_only;
+    bool retain;    /* as the drive was configured; read_only then says nothing */
+    bool read_only; /* a CD is, whatever is said */
 };
 
 /*

@@ -69,8 +69,9 @@ void qmp_cmd_block(struct qmp_call *call)
     struct qmp_block_info info = {0};
     call->result = json_array();
     for (size_t i = 0; t->block && t->block(t->opaque, i, &info); i++) {
-        json_t *block = json_pack("{s:o,s:s,s:b,s:b}", "device", qmp_text(info.id), "type",
-                                  "unknown", "removable", info.cdrom, "locked", info.locked);
+        json_t *block =
+            json_pack("{s:o,s:s,s:b,s:b}", "device", qmp_text(info.id), "type", "unknown",
+                      "removable", info.cdrom || info.floppy, "locked", info.locked);
         if (info.qdev)
             json_object_set_new(block, "qdev", qmp_text(info.qdev));
         if (info.cdrom)
@@ -235,8 +236,8 @@ void qmp_cmd_block_throttle(struct qmp_call *call)
                  t->set_limits && t->set_limits(t->opaque, (size_t)index, &limits, &call->err));
 }
 
-/* The CD drive that `id` or `device` names; -1 with the error set. */
-static int removable(struct qmp_call *call)
+/* The CD or floppy drive that `id` or `device` names; -1 with the error set. */
+static int removable(struct qmp_call *call, struct qmp_block_info *info)
 {
     const char *id = qmp_arg_string(call, "id");
     if (!id)
@@ -245,11 +246,10 @@ static int removable(struct qmp_call *call)
         qmp_fail(call, QMP_GENERIC, "argument 'id' is missing");
         return -1;
     }
-    struct qmp_block_info info;
-    int index = qmp_find_block(call->qmp, id, &info);
+    int index = qmp_find_block(call->qmp, id, info);
     if (index < 0) {
         qmp_fail(call, QMP_NO_DEVICE, "there is no drive '%s'", id);
-    } else if (!info.cdrom) {
+    } else if (!info->cdrom && !info->floppy) {
         qmp_fail(call, QMP_GENERIC, "the medium of '%s' cannot be changed", id);
         index = -1;
     }
@@ -259,7 +259,8 @@ static int removable(struct qmp_call *call)
 void qmp_cmd_eject(struct qmp_call *call)
 {
     const struct qmp_target *t = call->qmp->target;
-    int index = removable(call);
+    struct qmp_block_info info;
+    int index = removable(call, &info);
     if (index >= 0)
         qmp_done(call, t->eject,
                  t->eject && t->eject(t->opaque, (size_t)index, qmp_arg_bool(call, "force", false),
@@ -271,20 +272,24 @@ void qmp_change_medium(struct qmp_call *call, const char *file, const char *form
 {
     const struct qmp_target *t = call->qmp->target;
     struct qmp_medium medium = {.file = file, .fd = -1, .format = BLOCK_FORMAT_RAW};
+    struct qmp_block_info info;
     struct err why;
-    medium.read_only = true; /* every removable drive is a CD */
-    int index = removable(call);
+    int index = removable(call, &info);
     if (index < 0)
         return;
+    medium.retain = info.floppy && (!mode || !strcmp(mode, "retain"));
+    medium.read_only = info.cdrom || (mode && !strcmp(mode, "read-only"));
+    const bool write = info.floppy && mode && !strcmp(mode, "read-write");
     if (format && !block_format_find(format, file, &medium.format, &why))
         qmp_fail(call, QMP_GENERIC, "%s", why.text);
-    else if (mode && strcmp(mode, "retain") && strcmp(mode, "read-only"))
-        qmp_fail(call, QMP_GENERIC, "read-only-mode '%s': a CD is read-only", mode);
+    else if (mode && strcmp(mode, "retain") && strcmp(mode, "read-only") && !write)
+        qmp_fail(call, QMP_GENERIC, "read-only-mode '%s': %s", mode,
+                 info.cdrom ? "a CD is read-only" : "it is not retain, read-only or read-write");
     else if (!*file)
         qmp_fail(call, QMP_GENERIC, "the file's name is empty");
     else if (!t->change_medium)
         qmp_done(call, false, false);
-    else if (qmp_fd_file(call->qmp, file, false, &medium.fd, &call->err) && medium.fd < 0)
+    else if (qmp_fd_file(call->qmp, file, write, &medium.fd, &call->err) && medium.fd < 0)
         qmp_done(call, true, false);
     else
         qmp_done(call, true, t->change_medium(t->opaque, (size_t)index, &medium, &call->err));

@@ -94,8 +94,19 @@ static uint8_t unit_read(struct dma8237_unit *u, unsigned reg)
     }
 }
 
-static void unit_write(struct dma8237_unit *u, unsigned reg, uint8_t value)
+/* A device that found its channel closed tries again. */
+static void tell_users(struct dma8237 *d, unsigned unit)
 {
+    for (unsigned i = 0; i < 4; i++) {
+        const struct dma8237_user *user = &d->user[unit * 4 + i];
+        if (user->ready && !(d->unit[unit].mask >> i & 1))
+            user->ready(user->opaque);
+    }
+}
+
+static void unit_write(struct dma8237 *d, unsigned unit, unsigned reg, uint8_t value)
+{
+    struct dma8237_unit *u = &d->unit[unit];
     uint8_t bit = (uint8_t)(1 << (value & 3));
     if (reg < REG_COMMAND) {
         struct dma8237_channel *ch = &u->channel[reg / 2];
@@ -134,6 +145,7 @@ static void unit_write(struct dma8237_unit *u, unsigned reg, uint8_t value)
         u->mask = value & 0x0F;
         break;
     }
+    tell_users(d, unit);
 }
 
 static uint64_t low_read(void *opaque, uint64_t offset, unsigned width)
@@ -147,7 +159,7 @@ static void low_write(void *opaque, uint64_t offset, unsigned width, uint64_t va
 {
     struct dma8237 *d = opaque;
     (void)width;
-    unit_write(&d->unit[0], (unsigned)offset, (uint8_t)value);
+    unit_write(d, 0, (unsigned)offset, (uint8_t)value);
 }
 
 /* The word controller hangs on address lines 1 to 4: each register appears twice. */
@@ -162,7 +174,7 @@ static void high_write(void *opaque, uint64_t offset, unsigned width, uint64_t v
 {
     struct dma8237 *d = opaque;
     (void)width;
-    unit_write(&d->unit[1], (unsigned)offset / 2, (uint8_t)value);
+    unit_write(d, 1, (unsigned)offset / 2, (uint8_t)value);
 }
 
 static uint64_t page_read(void *opaque, uint64_t offset, unsigned width)
@@ -195,39 +207,97 @@ static uint64_t unit_address(const struct dma8237 *d, unsigned channel)
     return (page & 0xFE) << 16 | (uint64_t)address << 1;
 }
 
-/* Units that lie in one piece of memory from the present address on, at most `left`. */
+/* Units that lie in one piece of memory from the present address on (downward with decrement), at
+ * most `left`. */
 static size_t contiguous(const struct dma8237_channel *ch, size_t left)
 {
-    size_t to_wrap = 0x10000 - (size_t)ch->address;
-    if (ch->mode & MODE_DECREMENT)
-        return 1;
+    const size_t at = ch->address, to_wrap = ch->mode & MODE_DECREMENT ? at + 1 : 0x10000 - at;
     return left < to_wrap ? left : to_wrap;
+}
+
+static void reverse(uint8_t *to, const uint8_t *from, size_t units, size_t unit)
+{
+    for (size_t i = 0; i < units; i++)
+        memcpy(to + i * unit, from + (units - 1 - i) * unit, unit);
+}
+
+/* Moves n units, which lie in one piece, to or from `at`. */
+static void move_up(struct dma8237 *d, unsigned channel, uint8_t *at, size_t bytes, bool to_memory)
+{
+    if (to_memory)
+        dma_write(d->dma, unit_address(d, channel), at, bytes);
+    else
+        dma_read(d->dma, unit_address(d, channel), at, bytes);
+}
+
+/* The same downward in memory, in pieces of a small buffer. Returns how many units were moved. */
+static size_t move_down(struct dma8237 *d, unsigned channel, uint8_t *at, size_t n, bool to_memory)
+{
+    uint8_t piece[512];
+    const size_t unit = channel < 4 ? 1 : 2;
+    const size_t units = n < sizeof(piece) / unit ? n : sizeof(piece) / unit;
+    const uint64_t first = unit_address(d, channel) - (units - 1) * unit;
+    if (to_memory) {
+        reverse(piece, at, units, unit);
+        dma_write(d->dma, first, piece, units * unit);
+    } else {
+        dma_read(d->dma, first, piece, units * unit);
+        reverse(at, piece, units, unit);
+    }
+    return units;
+}
+
+/* The channel's mode if a device may use it now in that direction, else -1. */
+static int open_mode(const struct dma8237 *d, unsigned channel, bool to_memory)
+{
+    if (channel > 7 || channel == 4)
+        return -1;
+    const struct dma8237_unit *u = &d->unit[channel / 4];
+    const struct dma8237_channel *ch = &u->channel[channel % 4];
+    const uint8_t kind = ch->mode & MODE_TRANSFER;
+    if ((u->command & COMMAND_DISABLE) || (u->mask >> (channel % 4) & 1) ||
+        (ch->mode & MODE_SELECT) == MODE_CASCADE)
+        return -1;
+    return kind == MODE_VERIFY || kind == (to_memory ? MODE_WRITE : MODE_READ) ? ch->mode : -1;
+}
+
+void dma8237_connect(struct dma8237 *d, unsigned channel, void (*ready)(void *opaque), void *opaque)
+{
+    if (channel < 8)
+        d->user[channel] = (struct dma8237_user){ready, opaque};
+}
+
+size_t dma8237_left(const struct dma8237 *d, unsigned channel, bool to_memory)
+{
+    if (open_mode(d, channel, to_memory) < 0)
+        return 0;
+    return ((size_t)d->unit[channel / 4].channel[channel % 4].count + 1) * (channel < 4 ? 1 : 2);
 }
 
 struct dma8237_result dma8237_transfer(struct dma8237 *d, unsigned channel, void *buf, size_t len,
                                        bool to_memory)
 {
     struct dma8237_result result = {0};
-    struct dma8237_unit *u = &d->unit[channel / 4 % 2];
+    const int mode = open_mode(d, channel, to_memory);
+    if (mode < 0)
+        return result;
+    struct dma8237_unit *u = &d->unit[channel / 4];
     struct dma8237_channel *ch = &u->channel[channel % 4];
-    size_t unit = channel < 4 ? 1 : 2, units = len / unit;
-    uint8_t bit = (uint8_t)(1 << (channel % 4)), kind = ch->mode & MODE_TRANSFER;
-    if (channel > 7 || channel == 4 || (u->command & COMMAND_DISABLE) || (u->mask & bit) ||
-        (ch->mode & MODE_SELECT) == MODE_CASCADE)
-        return result;
-    if (kind != MODE_VERIFY && kind != (to_memory ? MODE_WRITE : MODE_READ))
-        return result;
+    const uint8_t bit = (uint8_t)(1 << (channel % 4));
+    const size_t unit = channel < 4 ? 1 : 2;
+    size_t units = len / unit;
     if (units > (size_t)ch->count + 1)
         units = (size_t)ch->count + 1;
-    for (size_t done = 0; done < units;) {
-        size_t n = contiguous(ch, units - done);
+    for (size_t done = 0, n; done < units; done += n) {
         uint8_t *at = (uint8_t *)buf + done * unit;
-        if (kind == MODE_WRITE)
-            dma_write(d->dma, unit_address(d, channel), at, n * unit);
-        else if (kind == MODE_READ)
-            dma_read(d->dma, unit_address(d, channel), at, n * unit);
-        ch->address = (uint16_t)(ch->mode & MODE_DECREMENT ? ch->address - n : ch->address + n);
-        done += n;
+        n = contiguous(ch, units - done);
+        if ((mode & MODE_TRANSFER) != MODE_VERIFY) {
+            if (mode & MODE_DECREMENT)
+                n = move_down(d, channel, at, n, to_memory);
+            else
+                move_up(d, channel, at, n * unit, to_memory);
+        }
+        ch->address = (uint16_t)(mode & MODE_DECREMENT ? ch->address - n : ch->address + n);
     }
     result.moved = units * unit;
     result.terminal_count = units == (size_t)ch->count + 1;
@@ -235,7 +305,7 @@ struct dma8237_result dma8237_transfer(struct dma8237 *d, unsigned channel, void
     if (result.terminal_count) {
         u->reached |= bit;
         u->request &= (uint8_t)~bit;
-        if (ch->mode & MODE_AUTOINIT) {
+        if (mode & MODE_AUTOINIT) {
             ch->address = ch->base_address;
             ch->count = ch->base_count;
         } else {

@@ -26,10 +26,17 @@ struct dma8237_unit {
     bool high_byte;  /* the flip-flop: the next byte is the high one */
 };
 
+/* Who is at a channel's request line. */
+struct dma8237_user {
+    void (*ready)(void *opaque);
+    void *opaque;
+};
+
 struct dma8237 {
     struct device device;
     struct dma8237_unit unit[2]; /* channels 0..3 (bytes) and 4..7 (words) */
     uint8_t page[16];            /* ports 80h..8Fh */
+    struct dma8237_user user[8];
     struct bus *bus;
     struct dma *dma;
     struct io_region low, high, pages;
@@ -39,6 +46,15 @@ struct dma8237 {
  * taken. */
 struct dma8237 *dma8237_realize(struct bus *bus, struct dma *dma, struct device_list *devices,
                                 struct err *err);
+
+/* Connects a device to `channel` (0..3, 5..7): ready(opaque) is called from within the guest's
+ * access that may have let the channel go (unmasked, mode set, controller switched on). */
+void dma8237_connect(struct dma8237 *d, unsigned channel, void (*ready)(void *opaque),
+                     void *opaque);
+
+/* Bytes that the channel would move now in that direction before its terminal count: 0 if masked,
+ * switched off or programmed for the other direction. */
+size_t dma8237_left(const struct dma8237 *d, unsigned channel, bool to_memory);
 
 /* What a device's transfer came to. */
 struct dma8237_result {

@@ -52,6 +52,7 @@ struct machine {
     struct pci_bus *pci;
     struct device_list devices;
     struct piix3_ide *ide;
+    struct fdc *fdc;
     uint32_t asserted[16]; /* by ISA line: one bit per source */
 };
 
@@ -97,7 +98,7 @@ static void tray_moved(void *opaque, unsigned unit, bool open)
     struct machine *m = opaque;
     const struct config *config = m->config.config;
     for (size_t i = 0; i < config->drive_count; i++)
-        if (config->drives[i].ide_unit == unit)
+        if (!config->drives[i].floppy && config->drives[i].ide_unit == unit)
             m->config.tray_moved(m->config.opaque, i, open);
 }
 
@@ -112,6 +113,8 @@ static bool add_ide(struct machine *m, struct err *err)
     struct piix3_ide_config ide = {.tray_moved = tray_moved, .opaque = m};
     for (size_t i = 0; i < config->drive_count; i++) {
         const struct config_drive *d = &config->drives[i];
+        if (d->floppy)
+            continue;
         ide.drive[d->ide_unit] = (struct ide_drive_config){
             .present = true,
             .cdrom = d->cdrom,
@@ -206,6 +209,27 @@ static bool add_serial(struct machine *m, struct err *err)
     return true;
 }
 
+static bool add_floppy(struct machine *m, struct err *err)
+{
+    const struct config *config = m->config.config;
+    struct fdc_drive_config drives[FDC_UNITS] = {{0}};
+    struct dma8237 *dma = dma8237_realize(m->bus, m->dma, &m->devices, err);
+    if (!dma)
+        return false;
+    for (size_t i = 0; i < config->drive_count; i++)
+        if (config->drives[i].floppy)
+            drives[config->drives[i].floppy_unit] = (struct fdc_drive_config){
+                .present = true,
+                .type = (enum fdc_drive_type)config->drives[i].floppy_type,
+                .block = m->config.blocks[i],
+            };
+    m->fdc = fdc_realize(m->bus, dma, m->config.clock, &m->devices, drives, err);
+    if (!m->fdc)
+        return false;
+    connect(m, &m->fdc->irq, SOURCE_FLOPPY);
+    return true;
+}
+
 static bool add_cmos(struct machine *m, struct err *err)
 {
     const struct config *config = m->config.config;
@@ -216,6 +240,8 @@ static bool add_cmos(struct machine *m, struct err *err)
         .ram_above_4g = config->ram_bytes - below,
         .vcpus = config->vcpus,
         .boot_order = config->boot_order,
+        .floppy = {(enum cmos_floppy)fdc_drive_type(m->fdc, 0),
+                   (enum cmos_floppy)fdc_drive_type(m->fdc, 1)},
     };
     for (unsigned unit = 0; unit < CMOS_DISKS; unit++) {
         struct ide_geometry g;
@@ -228,15 +254,6 @@ static bool add_cmos(struct machine *m, struct err *err)
         };
     }
     return cmos_realize(m->bus, &m->devices, &cmos, err) != NULL;
-}
-
-static bool add_floppy(struct machine *m, struct err *err)
-{
-    struct fdc *d = fdc_realize(m->bus, &m->devices, err);
-    if (!d)
-        return false;
-    connect(m, &d->irq, SOURCE_FLOPPY);
-    return true;
 }
 
 static bool build(struct machine *m, struct err *err)
@@ -262,8 +279,7 @@ static bool build(struct machine *m, struct err *err)
         return false;
 
     /* ISA */
-    return add_keyboard(m, err) && add_serial(m, err) && add_cmos(m, err) &&
-           dma8237_realize(m->bus, m->dma, &m->devices, err) != NULL && add_floppy(m, err);
+    return add_keyboard(m, err) && add_serial(m, err) && add_floppy(m, err) && add_cmos(m, err);
 }
 
 struct machine *machine_new(const struct machine_config *config, struct err *err)
@@ -319,6 +335,11 @@ struct device_list *machine_devices(struct machine *m)
 struct piix3_ide *machine_ide(struct machine *m)
 {
     return m->ide;
+}
+
+struct fdc *machine_fdc(struct machine *m)
+{
+    return m->fdc;
 }
 
 void machine_reset(struct machine *m)

@@ -22,6 +22,7 @@
 #include "ui/input.h"
 
 struct hypervisor;
+struct fdc;
 struct machine;
 struct piix3_ide;
 
@@ -31,7 +32,8 @@ struct machine_config {
     struct clock *clock; /* guest time */
     struct display *display;
     struct input *input;
-    struct block *blocks[CONFIG_MAX_DRIVES]; /* by index of config->drives; NULL: empty CD drive */
+    struct block *blocks[CONFIG_MAX_DRIVES];   /* by index of config->drives; NULL: empty CD
+                                                  or floppy drive */
     struct chardev *serial[CONFIG_MAX_SERIAL]; /* NULL: COM port absent, or nothing plugged in */
     const uint8_t *vga_rom;
     uint32_t vga_rom_len;
@@ -59,6 +61,7 @@ struct bus *machine_bus(struct machine *machine);
 struct pci_bus *machine_pci(struct machine *machine);
 struct device_list *machine_devices(struct machine *machine);
 struct piix3_ide *machine_ide(struct machine *machine);
+struct fdc *machine_fdc(struct machine *machine);
 
 /* CMOS RAM and devices as after power-on. */
 void machine_reset(struct machine *machine);

@@ -7,14 +7,18 @@
 #include "tests/device/rig.h"
 
 static struct rig *rig;
+static struct dma8237 *dma;
 static struct fdc *f;
+static const struct fdc_drive_config no_drives[FDC_UNITS];
 
 static int setup(void **state)
 {
     struct err err;
     (void)state;
     rig = rig_new();
-    f = fdc_realize(rig->bus, &rig->devices, &err);
+    dma = dma8237_realize(rig->bus, rig->dma, &rig->devices, &err);
+    assert_non_null(dma);
+    f = fdc_realize(rig->bus, dma, &rig->clock, &rig->devices, no_drives, &err);
     assert_non_null(f);
     rig_isa_irq(rig, &f->irq, 6);
     devices_reset(&rig->devices);
@@ -60,6 +64,7 @@ static void result(const char *bytes, size_t len)
 /* Out of reset with interrupts, the four senses done. */
 static void start(void)
 {
+    rig_outb(rig, 0x3F2, 0x00);
     rig_outb(rig, 0x3F2, 0x0C);
     for (uint8_t drive = 0; drive < 4; drive++) {
         const char want[2] = {(char)(0xC0 | drive), 0};
@@ -71,7 +76,6 @@ static void start(void)
 /* What must always work afterwards. */
 static void alive(void)
 {
-    rig_outb(rig, 0x3F2, 0x00);
     start();
     COMMAND("\x10");
     RESULT("\x90");
@@ -82,12 +86,16 @@ static void claims(void **state)
     (void)state;
     assert_true(fake_claimed(rig->hv, 'p', 0x3F0, 0x3F5));
     assert_true(fake_claimed(rig->hv, 'p', 0x3F7, 0x3F7)); /* 3F6 is the IDE channel's */
-    assert_int_equal(rig->hv->claim_count, 2);
+    assert_int_equal(rig->hv->claim_count, 3 + 2);
 }
 
 static void reset_by_dor(void **state)
 {
     (void)state;
+    assert_int_equal(rig_inb(rig, 0x3F2), 0x0C); /* as a BIOS leaves it */
+    assert_int_equal(msr(), 0x80);
+    assert_false(rig->hv->isa[6]);
+    rig_outb(rig, 0x3F2, 0x00);
     assert_int_equal(msr(), 0x00); /* held in reset */
     rig_outb(rig, 0x3F5, 0x10);
     rig_outb(rig, 0x3F2, 0x0C);
@@ -107,8 +115,8 @@ static void reset_by_dor(void **state)
     assert_int_equal(rig->hv->isa_raised[6], 1);
     rig_outb(rig, 0x3F4, 0x80); /* the same by DSR, which clears itself */
     assert_true(rig->hv->isa[6]);
-    rig_outb(rig, 0x3F2, 0x04); /* interrupts and DMA off */
-    assert_false(rig->hv->isa[6]);
+    rig_outb(rig, 0x3F2, 0x04); /* DMA off; the interrupt stays (docs/devices/fdc.md) */
+    assert_true(rig->hv->isa[6]);
     rig_outb(rig, 0x3F2, 0x0C);
     assert_true(rig->hv->isa[6]);
     rig_outb(rig, 0x3F2, 0x08);
@@ -203,14 +211,16 @@ static void transfers(void **state)
         assert_true(rig->hv->isa[6]);
         assert_int_equal(msr(), 0xD0);
         assert_int_equal(rig_inb(rig, 0x3F5), 0x41);
-        assert_false(rig->hv->isa[6]); /* reading the result ends it */
+        assert_true(rig->hv->isa[6]);
         RESULT("\x01\x00\x02\x00\x03\x02");
+        assert_false(rig->hv->isa[6]); /* the last byte of the result ends it */
     }
     COMMAND("\x4A\x05");
-    RESULT("\x45\x01\x00\x00\x00\x00\x00");
+    RESULT("\x45\x01\x00\x00\x01\x01\x02");
     COMMAND("\x4D\x00\x02\x12\x54\xF6");
-    RESULT("\x40\x01\x00\x00\x00\x00\x00");
+    RESULT("\x40\x01\x00\x00\x00\x01\x02");
     assert_int_equal(rig->hv->maps, 0);
+    assert_int_equal(clock_deadline(&rig->clock), CLOCK_NEVER); /* all ended at once */
 }
 
 static void invalid_commands(void **state)
@@ -219,7 +229,7 @@ static void invalid_commands(void **state)
     start();
     for (unsigned b = 0; b < 256; b++) {
         rig_outb(rig, 0x3F5, (uint8_t)b);
-        for (unsigned i = 0; i < 16 && msr() != 0xD0; i++) {
+        for (unsigned i = 0; i < 17 && msr() != 0xD0; i++) {
             rig_outb(rig, 0x3F5, 0);
             if ((msr() & 0xF0) == 0x80)
                 break; /* a command without a result */
@@ -230,7 +240,7 @@ static void invalid_commands(void **state)
     }
     COMMAND("\x1F");
     RESULT("\x80");
-    COMMAND("\x18"); /* PART ID is a later chip's */
+    COMMAND("\xAD"); /* FORMAT AND WRITE is the 64 pin chip's */
     RESULT("\x80");
     alive();
 }
@@ -355,13 +365,46 @@ static void standard(void **state)
     RESULT("\x41\x01\x00\x02\x00\x03\x02");
 }
 
+/* Those that the 82078 has beside the 82077AA's. */
+static void later_commands(void **state)
+{
+    (void)state;
+    start();
+    COMMAND("\x18");
+    RESULT("\x41");
+    COMMAND("\x17\x05");
+    RESULT("\x05");
+    COMMAND("\x33\x01");
+    COMMAND("\x8E\x05\x2A\x80"); /* drives 0 and 1 */
+    RESULT("\x05\x0A\x00\x00");
+    COMMAND("\x8E\x46\xC0"); /* no result wanted: as Linux does */
+    COMMAND("\x8E\x80");
+    RESULT("\x05\x0A\x06\x00");
+    COMMAND("\x03\xDF\x02");
+    COMMAND("\x13\x00\x57\x04");
+    COMMAND("\x12\x84");
+    COMMAND("\x94");
+    RESULT("\x10");
+    COMMAND("\x0F\x01\x28");
+    COMMAND("\x08");
+    RESULT("\x21\x28");
+    rig_outb(rig, 0x3F7, 0x02);
+    COMMAND("\x2E");
+    RESULT("\x02\x01\x00\x28\x00\x00\xDF\x02\x00\x84\x57\x04\x05\x00\x00\x00");
+    COMMAND("\x4E\x03\x00\x01\x02\x03\x04\xAF\x03\x09\x08\x4F\x02\x01\x00\x00\x00");
+    COMMAND("\x0E");
+    RESULT("\x01\x02\x03\x04\xAF\x03\x09\x08\x4F\x02");
+    assert_int_equal(f->data_rate & 3, 3);
+    alive();
+}
+
 static void hostile_states(void **state)
 {
     struct err err;
     const struct device_class *class = f->device.class;
     size_t len = state_size(class->state, class->version);
     uint8_t *good = malloc(len);
-    struct fdc copy;
+    static struct fdc copy;
     (void)state;
     assert_non_null(good);
     start();
@@ -376,7 +419,8 @@ static void hostile_states(void **state)
         f->dor = 0x0C;                                                          \
     } while (0)
     REFUSED(phase, FDC_RESULT); /* with no result */
-    REFUSED(phase, 2);
+    REFUSED(phase, FDC_FROM_HOST + 1);
+    REFUSED(phase, FDC_TO_HOST); /* of no transfer command */
     REFUSED(fifo_used, FDC_FIFO);
     REFUSED(fifo_used, 255);
     REFUSED(fifo_at, FDC_FIFO);
@@ -385,6 +429,31 @@ static void hostile_states(void **state)
     REFUSED(fifo_used, 3); /* command 00 does not exist */
     f->fifo[0] = 0x46;
     REFUSED(fifo_used, 9); /* complete, and yet waiting */
+    f->fifo[0] = 0x46;
+    REFUSED(phase, FDC_TO_HOST); /* without data */
+    f->fifo[0] = 0x46;
+    f->phase = FDC_DISK_READ;
+    REFUSED(buffer_len, 511);
+    f->fifo[0] = 0x46;
+    f->phase = FDC_TO_HOST;
+    f->buffer_len = 512;
+    REFUSED(buffer_at, 512);
+    f->fifo[0] = 0x51;
+    f->phase = FDC_FROM_HOST;
+    f->buffer_len = 1024;
+    f->op = FDC_SCAN;
+    REFUSED(buffer_at, 511);
+    f->fifo[0] = 0x4A;
+    REFUSED(phase, FDC_WAIT_ID); /* for ever */
+    REFUSED(buffer_len, FDC_BUFFER + 1);
+    REFUSED(buffer_at, FDC_BUFFER + 1);
+    REFUSED(format_at, 1025);
+    REFUSED(step, 0);
+    REFUSED(step, 3);
+    REFUSED(unit, 4);
+    REFUSED(disk.head, 2);
+    REFUSED(host.head, 2);
+    REFUSED(op, FDC_FORMAT + 1);
 #undef REFUSED
     free(good);
     alive();
@@ -394,9 +463,9 @@ static void taken_port(void **state)
 {
     struct err err;
     (void)state;
-    assert_null(fdc_realize(rig->bus, &rig->devices, &err));
+    assert_null(fdc_realize(rig->bus, dma, &rig->clock, &rig->devices, no_drives, &err));
     assert_true(strlen(err.text) > 0);
-    assert_int_equal(rig->hv->claim_count, 2);
+    assert_int_equal(rig->hv->claim_count, 3 + 2);
 }
 
 int main(void)
@@ -410,6 +479,7 @@ int main(void)
         T(seeks),
         T(transfers),
         T(invalid_commands),
+        T(later_commands),
         T(venom_drive_specification),
         T(venom_read_id),
         T(venom_read_track),
