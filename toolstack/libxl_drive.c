@@ -256,8 +256,8 @@ static bool floppy_keys(struct libxl *p, struct optstr *o, struct libxl_drive *d
     d->drive.floppy_type = types[n].type;
     if (!optstr_number(o, "unit", 0, FLOPPIES - 1, &unit, err) ||
         !optstr_string(o, "drive", &d->drive_id, err) ||
-        !optstr_only(o, "bus", "floppy-bus.0", err) ||
-        !optstr_only(o, "write-cache", "auto", err) || !optstr_only(o, "share-rw", "off", err) ||
+        !optstr_only(o, "bus", "floppy-bus.0", err) || !libxl_error_keys(o, d, true, err) ||
+        !libxl_write_cache_key(o, d, err) || !optstr_only(o, "share-rw", "off", err) ||
         !optstr_refuse(o, "bootindex", "use -boot order=", err))
         return false;
     d->slave = unit == UINT64_MAX ? ANYWHERE : (int)unit;

@@ -524,9 +524,8 @@ static void fdc_quiesce(struct device *d)
 {
     struct fdc *f = (struct fdc *)d;
     f->stopped = true;
-    for (unsigned unit = 0; unit < FDC_UNITS && f->in_flight; unit++)
-        if (f->drive[unit].block)
-            block_drain(f->drive[unit].block);
+    if (f->in_flight)
+        block_drain(f->busy);
 }
 
 static void fdc_resume(struct device *d)
@@ -586,7 +585,11 @@ static bool fdc_post_load(struct device *d, struct err *err)
 static void fdc_destroy(struct device *d)
 {
     struct fdc *f = (struct fdc *)d;
-    fdc_quiesce(d);
+    f->stopped = true;
+    if (f->in_flight) {
+        block_cancel(f->busy, &f->request); /* one that waits for `cont` would outlive us */
+        block_drain(f->busy);
+    }
     bus_unmap(f->bus, &f->ports);
     bus_unmap(f->bus, &f->digital_input);
     timer_destroy(&f->timer);

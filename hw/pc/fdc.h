@@ -116,9 +116,10 @@ struct fdc {
     struct fdc_drive drive[FDC_UNITS];
     struct block_request request;
     struct iovec iov;
-    bool in_flight; /* the request is the block layer's */
-    bool stale;     /* and its command was abandoned */
-    bool stopped;   /* between quiesce and resume */
+    struct block *busy; /* whose it is, while */
+    bool in_flight;     /* the request is the block layer's */
+    bool stale;         /* and its command was abandoned */
+    bool stopped;       /* between quiesce and resume */
     struct dma8237 *dma;
     struct bus *bus;
     struct io_region ports, digital_input;

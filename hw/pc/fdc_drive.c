@@ -124,9 +124,10 @@ struct block *fdc_set_medium(struct fdc *f, unsigned unit, struct block *block)
     if (!d)
         return NULL;
     struct block *old = d->block;
-    if (old && f->in_flight) {
+    if (f->in_flight && f->busy == old) {
         bool stopped = f->stopped;
         f->stopped = true; /* no further request for it */
+        block_cancel(old, &f->request);
         block_drain(old);
         f->stopped = stopped;
     }

@@ -139,7 +139,8 @@ static void submit(struct fdc *f, enum block_op op, uint64_t lba, void *buf, siz
         .opaque = f,
     };
     f->in_flight = true;
-    block_submit(fdc_drive(f, f->unit)->block, &f->request);
+    f->busy = fdc_drive(f, f->unit)->block;
+    block_submit(f->busy, &f->request);
 }
 
 /* Sectors of the image from lba on, at most n: an image may be shorter than its format. */
@@ -492,6 +493,8 @@ void fdc_transfer_go_on(struct fdc *f)
 void fdc_transfer_abandon(struct fdc *f)
 {
     f->stale = f->in_flight;
+    if (f->in_flight)
+        block_cancel(f->busy, &f->request);
     set_timer(f, 0);
 }
 

@@ -193,6 +193,63 @@ static void wraps_in_its_page(void **state)
     assert_int_equal(rig->hv->ram[0x10018], 0);
 }
 
+/* Downward in pieces, through address 0 and back from the page's top. */
+static void decrement_wraps_in_its_page(void **state)
+{
+    uint8_t buf[1300], back[1300];
+    (void)state;
+    for (unsigned i = 0; i < sizeof(buf); i++)
+        buf[i] = (uint8_t)(i * 3 + i / 256);
+    program2(0x64, 0x10300, sizeof(buf) - 1);
+    assert_int_equal(dma8237_transfer(d, 2, buf, sizeof(buf), true).moved, sizeof(buf));
+    for (unsigned i = 0; i < sizeof(buf); i++)
+        assert_int_equal(rig->hv->ram[0x10000 + (uint16_t)(0x300 - i)], buf[i]);
+    assert_int_equal(rig->hv->ram[0xFFFF], 0);
+    assert_int_equal(in16(0x04), (uint16_t)(0x300 - sizeof(buf)));
+    program2(0x68, 0x10300, sizeof(buf) - 1);
+    assert_int_equal(dma8237_transfer(d, 2, back, sizeof(back), false).moved, sizeof(back));
+    assert_memory_equal(buf, back, sizeof(buf));
+}
+
+static unsigned calls;
+
+static void ready(void *opaque)
+{
+    assert_ptr_equal(opaque, &calls);
+    calls++;
+}
+
+/* A device learns when its channel may have been opened, and how much it would move. */
+static void connected_device(void **state)
+{
+    (void)state;
+    calls = 0;
+    dma8237_connect(d, 2, ready, &calls);
+    dma8237_connect(d, 8, ready, &calls); /* no such channel */
+    assert_int_equal(dma8237_left(d, 2, true), 0);
+    rig_outb(rig, 0x0B, 0x46);
+    assert_int_equal(calls, 0); /* still masked */
+    program2(0x44, 0x1000, 99);
+    assert_true(calls > 0);
+    assert_int_equal(dma8237_left(d, 2, true), 100);
+    assert_int_equal(dma8237_left(d, 2, false), 0); /* the other way */
+    calls = 0;
+    rig_outb(rig, 0xD4, 0x02); /* the other controller's */
+    assert_int_equal(calls, 0);
+    rig_outb(rig, 0x08, 0x04);
+    assert_int_equal(dma8237_left(d, 2, true), 0);
+    rig_outb(rig, 0x08, 0x00);
+    rig_outb(rig, 0x0A, 0x06);
+    assert_int_equal(dma8237_left(d, 2, true), 0);
+    rig_outb(rig, 0xD6, 0x41);
+    rig_outb(rig, 0xD8, 0);
+    out16(0xC6, 0xFFFF);
+    rig_outb(rig, 0xD4, 0x01);
+    assert_int_equal(dma8237_left(d, 5, true), 0x20000);
+    assert_int_equal(dma8237_left(d, 4, true), 0);
+    assert_int_equal(dma8237_left(d, 8, true), 0);
+}
+
 static void word_channels(void **state)
 {
     uint8_t buf[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9};
@@ -306,9 +363,22 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(claims),      T(address_and_count), T(masks_and_status), T(page_registers), T(to_memory),
-        T(from_memory), T(wraps_in_its_page), T(word_channels),    T(refusals),       T(not_ram),
-        T(largest),     T(random_registers),  T(standard),         T(taken_port),
+        T(claims),
+        T(address_and_count),
+        T(masks_and_status),
+        T(page_registers),
+        T(to_memory),
+        T(from_memory),
+        T(wraps_in_its_page),
+        T(decrement_wraps_in_its_page),
+        T(connected_device),
+        T(word_channels),
+        T(refusals),
+        T(not_ram),
+        T(largest),
+        T(random_registers),
+        T(standard),
+        T(taken_port),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -357,6 +357,69 @@ static void test_disks(void **state)
 
 /* What a drive does when its image fails, how fast it may be, and what it says about its sectors.
  */
+static void test_floppies(void **state)
+{
+    (void)state;
+    accepted(BASE "-fda /a -fdb /b -hda /c");
+    assert_int_equal(config.drive_count, 3);
+    assert_false(config.drives[0].floppy);
+    const struct config_drive *d = &config.drives[1];
+    assert_true(d->floppy && !d->cdrom && !d->empty && !d->read_only);
+    assert_int_equal(d->floppy_unit, 0);
+    assert_int_equal(d->floppy_type, CONFIG_FLOPPY_AUTO);
+    assert_string_equal(d->id, "floppy0");
+    assert_string_equal(d->file, "/a");
+    assert_int_equal(config.drives[2].floppy_unit, 1);
+    assert_string_equal(config.drives[2].id, "floppy1");
+
+    accepted(BASE "-drive file=/b,if=floppy,index=1,format=raw,readonly=on -drive if=floppy,file=/a"
+                  " -boot order=acd");
+    assert_string_equal(config.drives[0].file, "/a");
+    assert_true(config.drives[1].floppy && config.drives[1].read_only);
+    assert_string_equal(config.drives[1].file, "/b");
+    accepted(BASE "-drive file=/b,if=floppy,unit=1,bus=0");
+    assert_int_equal(config.drives[0].floppy_unit, 1);
+
+    /* Empty until QMP's blockdev-change-medium. */
+    accepted(BASE
+             "-device floppy,id=floppy0 -device floppy,unit=0,drive-type=144,bus=floppy-bus.0");
+    assert_int_equal(config.drive_count, 2);
+    assert_true(config.drives[0].empty && config.drives[1].empty);
+    assert_int_equal(config.drives[0].floppy_type, CONFIG_FLOPPY_1440K);
+    assert_null(config.drives[0].qdev);
+    assert_string_equal(config.drives[1].qdev, "floppy0");
+    accepted(BASE "-drive if=none,id=x,file=/a,readonly=on -device floppy,drive=x,drive-type=288");
+    assert_string_equal(config.drives[0].id, "x");
+    assert_string_equal(config.drives[0].file, "/a");
+    assert_true(config.drives[0].floppy && config.drives[0].read_only);
+    assert_int_equal(config.drives[0].floppy_type, CONFIG_FLOPPY_2880K);
+    accepted(BASE "-drive if=none,id=x,file=/a -drive if=none,id=y,file=/b"
+                  " -device isa-fdc,driveB=x,driveA=y,id=fdc0");
+    assert_string_equal(config.drives[0].id, "y");
+    assert_string_equal(config.drives[1].id, "x");
+    accepted(BASE "-device isa-fdc");
+    assert_int_equal(config.drive_count, 0);
+    accepted(BASE "-hda a -hdb b -hdc c -hdd d -fda e -fdb f");
+    assert_int_equal(config.drive_count, CONFIG_MAX_DRIVES);
+
+    refused(BASE "-fda /a -fda /b", "if=floppy|A is there twice");
+    refused(BASE "-fda /a -fdb /b -device floppy", "if=floppy|two floppy drives");
+    refused(BASE "-drive file=/a,if=floppy,index=2", "-drive|index=");
+    refused(BASE "-drive file=/a,if=floppy,bus=1", "-drive|bus=");
+    refused(BASE "-drive file=/a,if=floppy,media=cdrom", "-drive|media=cdrom");
+    refused(BASE "-device floppy,drive-type=360", "-device|drive-type=360");
+    refused(BASE "-device floppy,drive=x", "-device floppy|if=none with id=x");
+    refused(BASE "-device floppy,unit=2", "-device|unit=");
+    refused(BASE "-device floppy,bus=ide.0", "-device|bus=");
+    refused(BASE "-device floppy,bootindex=1", "-device|bootindex|-boot");
+    refused(BASE "-device floppy,id=f -device floppy,id=f", "-device|id=f|twice");
+    refused(BASE "-device floppy,whatever=1", "-device|whatever");
+    refused(BASE "-device isa-fdc,driveA=x", "if=none with id=x");
+    refused(BASE "-device isa-fdc,iobase=0x370", "-device|iobase");
+    refused(BASE "-drive if=none,id=x,file=/a -device floppy,drive=x -device isa-fdc,driveB=x",
+            "drive=x|used already");
+}
+
 static void test_drive_policies(void **state)
 {
     (void)state;
@@ -465,7 +528,6 @@ static void test_drive_keys(void **state)
     refused(BASE "-hda a -hdb b -hdc c -hdd d -drive file=/e", "-drive|no free IDE unit");
     refused(BASE "-drive file=/a,index=0,unit=1", "-drive|index=");
     refused(BASE "-drive file=/a,if=none,id=x,index=1 -device ide-hd,drive=x", "-drive|-device");
-    refused(BASE "-drive file=/a,if=floppy,index=0", "-drive|floppy");
     refused(BASE "-drive file=/a,if=virtio", "-drive|if=virtio|if=ide");
     refused(BASE "-drive file=/a,media=tape", "-drive|media=tape");
     refused(BASE "-drive file=/a,cache=fast", "-drive|cache=fast|writeback");
@@ -730,7 +792,7 @@ static void test_misc(void **state)
         {BASE "-incoming fd:2", "-incoming fd:2"},
         {BASE "-incoming fd:x", "-incoming fd:x"},
         {BASE "-display gtk,gl=on", "-display gtk:|-vnc"},
-        {BASE "-fda /a", "-fda|floppy"},
+        {BASE "-fda ''", "-fda|missing"},
         {BASE "-soundhw sb16", "-soundhw|leave soundhw= out"},
         {BASE "-no-acpi", "-no-acpi|acpi=0"},
         {BASE "-bios x", "-bios|bios="},
@@ -940,14 +1002,15 @@ int main(void)
 {
     config.incoming_fd = -1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_minimal),         cmocka_unit_test(test_vnc),
-        cmocka_unit_test(test_no_screen),       cmocka_unit_test(test_serial),
-        cmocka_unit_test(test_disks),           cmocka_unit_test(test_drive_keys),
-        cmocka_unit_test(test_drive_policies),  cmocka_unit_test(test_file_names),
-        cmocka_unit_test(test_refused_devices), cmocka_unit_test(test_misc),
-        cmocka_unit_test(test_traditional),     cmocka_unit_test(test_confinement),
-        cmocka_unit_test(test_monitors),        cmocka_unit_test(test_descriptors),
-        cmocka_unit_test(test_probe),           cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_minimal),     cmocka_unit_test(test_vnc),
+        cmocka_unit_test(test_no_screen),   cmocka_unit_test(test_serial),
+        cmocka_unit_test(test_disks),       cmocka_unit_test(test_drive_keys),
+        cmocka_unit_test(test_floppies),    cmocka_unit_test(test_drive_policies),
+        cmocka_unit_test(test_file_names),  cmocka_unit_test(test_refused_devices),
+        cmocka_unit_test(test_misc),        cmocka_unit_test(test_traditional),
+        cmocka_unit_test(test_confinement), cmocka_unit_test(test_monitors),
+        cmocka_unit_test(test_descriptors), cmocka_unit_test(test_probe),
+        cmocka_unit_test(test_texts),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

@@ -25,6 +25,7 @@
 
 static struct {
     enum qmp_run_state state;
+    bool floppy, read_only, retain; /* the removable drive is one; what its medium was said to be */
     int stops, conts, quits, resets, ejects, changes, saves;
     bool fail, force, live, dirty_log, vnc;
     char password[64];
@@ -142,7 +143,10 @@ static bool t_block(void *opaque, size_t index, struct qmp_block_info *info)
                                         .detect_zeroes = BLOCK_DETECT_ZEROES_ON,
                                         .limits = &machine.limits};
     else if (index == 1)
-        *info = (struct qmp_block_info){.id = "ide-5632", .qdev = "ide-5632", .cdrom = true};
+        *info = (struct qmp_block_info){.id = "ide-5632",
+                                        .qdev = "ide-5632",
+                                        .cdrom = !machine.floppy,
+                                        .floppy = machine.floppy};
     return index < 2;
 }
 
@@ -162,7 +166,9 @@ static bool t_change(void *opaque, size_t index, const struct qmp_medium *medium
     machine.index = index;
     machine.medium_fd = medium->fd;
     snprintf(machine.file, sizeof(machine.file), "%s", medium->file);
-    assert_true(medium->read_only);
+    assert_true(medium->read_only || machine.floppy);
+    machine.read_only = medium->read_only;
+    machine.retain = medium->retain;
     memset(machine.contents, 0, sizeof(machine.contents));
     if (medium->fd >= 0) {
         assert_true(pread(medium->fd, machine.contents, sizeof(machine.contents) - 1, 0) >= 0);
@@ -1179,6 +1185,35 @@ static void test_cd_errors(void **state)
     goodbye(fd);
 }
 
+/* A floppy drive: writable or not as is said, and nothing locks it. */
+static void test_floppy(void **state)
+{
+    (void)state;
+    int fd = client(0);
+    machine.floppy = true;
+#define FLOPPY(mode)                                                                           \
+    "{\"execute\":\"blockdev-change-medium\",\"arguments\":{\"id\":\"ide-5632\",\"filename\":" \
+    "\"/a\"" mode "}}"
+    expect(fd, FLOPPY(""), "{\"return\":{}}");
+    assert_true(machine.retain && !machine.read_only);
+    expect(fd, FLOPPY(",\"read-only-mode\":\"retain\""), "{\"return\":{}}");
+    assert_true(machine.retain);
+    expect(fd, FLOPPY(",\"read-only-mode\":\"read-only\""), "{\"return\":{}}");
+    assert_true(!machine.retain && machine.read_only);
+    expect(fd, FLOPPY(",\"read-only-mode\":\"read-write\""), "{\"return\":{}}");
+    assert_true(!machine.retain && !machine.read_only);
+    expect_error(fd, FLOPPY(",\"read-only-mode\":\"maybe\""), GENERIC, "maybe");
+    expect(fd, EJECT("\"id\":\"ide-5632\""), "{\"return\":{}}");
+    assert_int_equal(machine.ejects, 1);
+    say(fd, "{\"execute\":\"query-block\"}\r\n");
+    json_t *json = answer(fd);
+    const json_t *drive = json_array_get(json_object_get(json, "return"), 1);
+    assert_true(json_is_true(json_object_get(drive, "removable")));
+    assert_null(json_object_get(drive, "tray_open"));
+    json_decref(json);
+    goodbye(fd);
+}
+
 static void test_save(void **state)
 {
     (void)state;
@@ -1523,12 +1558,31 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_libxl),     T(test_negotiation),  T(test_ids),         T(test_split_and_joined),
-        T(test_garbage),   T(test_bounds),       T(test_slow_reader), T(test_clients),
-        T(test_events),    T(test_status),       T(test_quit),        T(test_arguments),
-        T(test_queries),   T(test_vnc_password), T(test_disks),       T(test_cd),
-        T(test_cd_errors), T(test_save),         T(test_descriptors), T(test_inherited_sets),
-        T(test_human),     T(test_probe),        T(test_sockets),     T(test_descriptors_used_up),
+        T(test_libxl),
+        T(test_negotiation),
+        T(test_ids),
+        T(test_split_and_joined),
+        T(test_garbage),
+        T(test_bounds),
+        T(test_slow_reader),
+        T(test_clients),
+        T(test_events),
+        T(test_status),
+        T(test_quit),
+        T(test_arguments),
+        T(test_queries),
+        T(test_vnc_password),
+        T(test_disks),
+        T(test_cd),
+        T(test_cd_errors),
+        T(test_floppy),
+        T(test_save),
+        T(test_descriptors),
+        T(test_inherited_sets),
+        T(test_human),
+        T(test_probe),
+        T(test_sockets),
+        T(test_descriptors_used_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
