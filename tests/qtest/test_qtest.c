@@ -721,7 +721,6 @@ static void what_is_not_there_is_refused(void **state)
     (void)state;
     refuses("-device rtl8139", "no network card");
     refuses("-device piix3-usb-uhci,id=uhci,addr=1d.0", "no USB");
-    refuses("-device floppy,id=floppy0", "no floppy drive");
     refuses("-machine q35", "no such machine");
     refuses("-no-such-option", "no such option");
     refuses("-drive if=ide,file=/nonexistent/disk,format=raw", "no such file");
