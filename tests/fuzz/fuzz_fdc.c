@@ -5,9 +5,6 @@
  * and moves. Two drives, a diskette of the input's choice in A.
  */
 #include <errno.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "hw/core/bus.h"
 #include "hw/core/clock.h"
@@ -17,14 +14,12 @@
 #include "hw/pc/fdc.h"
 #include "tests/fake/block.h"
 #include "tests/fake/hypervisor.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "tests/fuzz/fuzz.h"
 
 #define RAM_BYTES (1u << 20)
 
 struct fuzz {
-    const uint8_t *p;
-    size_t left;
+    struct fuzz_input in;
     uint64_t now;
     struct clock clock;
     struct bus *bus;
@@ -43,10 +38,7 @@ static uint64_t clock_time(const struct clock *clock)
 
 static uint8_t take(struct fuzz *z)
 {
-    if (!z->left)
-        return 0;
-    z->left--;
-    return *z->p++;
+    return (uint8_t)fuzz_take(&z->in, 1);
 }
 
 static void step(struct fuzz *z, uint64_t ns)
@@ -106,8 +98,7 @@ static void change(struct fuzz *z)
     const unsigned n = take(z) % (sizeof(kib) / sizeof(kib[0]) + 1);
     if (n && fdc_medium_fits(z->fdc, unit, kib[n - 1] * 1024u, &err))
         disk = fake_block_new("new", kib[n - 1] * 1024u);
-    if (fdc_set_medium(z->fdc, unit, disk) != old)
-        abort();
+    fuzz_assert(fdc_set_medium(z->fdc, unit, disk) == old);
     z->disk[unit] = disk;
     if (old)
         fake_block_free(old); /* aborts if anything is still under way */
@@ -122,11 +113,10 @@ static void stop_and_move(struct fuzz *z, bool other)
     if (devices_save(&z->devices, &stream, &len, &err)) {
         if (other)
             devices_reset(&z->devices);
-        if (!devices_load(&z->devices, stream, len, &err))
-            abort(); /* what a device saves it must take back */
+        fuzz_assert(
+            devices_load(&z->devices, stream, len, &err)); /* what was saved is taken back */
         if (devices_save(&z->devices, &again, &again_len, &err)) {
-            if (len != again_len || memcmp(stream, again, len))
-                abort();
+            fuzz_assert(len == again_len && !memcmp(stream, again, len));
             free(again);
         }
         free(stream);
@@ -141,8 +131,7 @@ static void hostile_state(struct fuzz *z)
     const struct device *d = &z->fdc->device;
     const size_t len = state_size(d->class->state, d->class->version);
     uint8_t *record = malloc(len);
-    if (!record)
-        abort();
+    fuzz_assert(record);
     devices_quiesce(&z->devices);
     state_save(d->class->state, d, d->class->version, record);
     for (unsigned n = take(z) & 7; n; n--) {
@@ -221,7 +210,7 @@ static void one(struct fuzz *z)
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
     static struct err err;
-    struct fuzz z = {.p = input, .left = size};
+    struct fuzz z = {.in = {input, size}};
     struct hypervisor *hv = fake_hypervisor_new(RAM_BYTES);
     struct dma *dma = dma_new(hv);
     z.bus = bus_new(hv);
@@ -232,10 +221,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
                                                        {.present = true}};
     struct dma8237 *channels = dma8237_realize(z.bus, dma, &z.devices, &err);
     z.fdc = channels ? fdc_realize(z.bus, channels, &z.clock, &z.devices, config, &err) : NULL;
-    if (!z.fdc)
-        abort();
+    fuzz_assert(z.fdc);
     devices_reset(&z.devices);
-    for (unsigned steps = 0; z.left && steps < 4096; steps++)
+    for (unsigned steps = 0; z.in.left && steps < 4096; steps++)
         one(&z);
     /* Whatever it did: after a reset everything answers as new. */
     for (unsigned unit = 0; unit < FDC_UNITS; unit++)
@@ -243,8 +231,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
             fake_block_run(z.disk[unit]);
     devices_reset(&z.devices);
     bus_port_write(z.bus, 0x3F5, 1, 0x10);
-    if (bus_port_read(z.bus, 0x3F4, 1) != 0xD0 || bus_port_read(z.bus, 0x3F5, 1) != 0x90)
-        abort();
+    fuzz_assert(bus_port_read(z.bus, 0x3F4, 1) == 0xD0 && bus_port_read(z.bus, 0x3F5, 1) == 0x90);
     devices_destroy(&z.devices);
     for (unsigned unit = 0; unit < FDC_UNITS; unit++)
         if (z.disk[unit])
