@@ -56,6 +56,7 @@ struct domain {
     struct xenstore *xenstore; /* until the confinement */
     struct qmp_target target;
     struct qmp *qmp;
+    struct deferred reset; /* RESET is to be told, behind the answer to system_reset */
     bool running;
     bool ending; /* the guest asked for power-off or reset */
     enum qmp_run_state state;
@@ -274,8 +275,14 @@ static bool target_reset(void *opaque, struct err *err)
     (void)err;
     log_info("reset by the toolstack");
     hv_shutdown(d->hv, HV_SHUTDOWN_REBOOT);
-    qmp_event_reset(d->qmp, false, "host-qmp-system-reset");
+    loop_defer(d->loop, &d->reset);
     return true;
+}
+
+static void tell_reset(void *opaque)
+{
+    struct domain *d = opaque;
+    qmp_event_reset(d->qmp, false, "host-qmp-system-reset");
 }
 
 static bool target_set_dirty_log(void *opaque, bool enable, struct err *err)
@@ -714,6 +721,7 @@ struct domain *domain_open(const struct config *config, struct loop *loop, struc
     d->config = config;
     d->loop = loop;
     d->state = QMP_PRELAUNCH;
+    deferred_init(&d->reset, tell_reset, d);
     deferred_init(&d->io_error, stop_for_error, d);
     for (size_t i = 0; i < config->drive_count; i++) {
         d->drive_refs[i] = (struct drive_ref){d, i};
@@ -781,6 +789,7 @@ void domain_close(struct domain *d)
     if (d->running && !stop(d, &err))
         log_warn("%s", err.text);
     loop_undefer(d->loop, &d->io_error);
+    loop_undefer(d->loop, &d->reset);
     qmp_free(d->qmp);
     if (d->vnc)
         d->screen->close(d->vnc);

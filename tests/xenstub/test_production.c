@@ -340,25 +340,53 @@ static void dma_reads_and_writes(void **state)
     expect_disk(m, BUFFER + 0x100000, 1000, 256);
 }
 
-static void dma_marks_pages_dirty(void **state)
+/* A QMP connection behind the greeting and qmp_capabilities. */
+static int qmp_connect(struct machine *m)
 {
-    struct machine *m = *state;
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    static const char hello[] = "{\"execute\":\"qmp_capabilities\"}";
     struct sockaddr_un at = {.sun_family = AF_UNIX};
+    char reply[4096];
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     assert_true(strlen(m->dm.qmp) < sizeof(at.sun_path));
     strcpy(at.sun_path, m->dm.qmp);
     assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-    static const char *const say[] = {
-        "{\"execute\":\"qmp_capabilities\"}",
-        "{\"execute\":\"xen-set-global-dirty-log\",\"arguments\":{\"enable\":true}}"};
-    char reply[4096];
     assert_true(read(fd, reply, sizeof(reply)) > 0); /* greeting */
-    for (unsigned i = 0; i < 2; i++) {
-        assert_true(write(fd, say[i], strlen(say[i])) > 0);
-        ssize_t n = read(fd, reply, sizeof(reply) - 1);
+    assert_true(write(fd, hello, sizeof(hello) - 1) > 0);
+    assert_true(read(fd, reply, sizeof(reply)) > 0);
+    return fd;
+}
+
+static void reset_is_answered_before_it_is_told(void **state)
+{
+    static const char say[] = "{\"execute\":\"system_reset\"}";
+    struct machine *m = *state;
+    char text[4096] = "";
+    size_t have = 0;
+    int fd = qmp_connect(m);
+    assert_true(write(fd, say, sizeof(say) - 1) > 0);
+    while (!strstr(text, "RESET")) {
+        ssize_t n = read(fd, text + have, sizeof(text) - 1 - have);
         assert_true(n > 0);
-        reply[n] = 0;
+        have += (size_t)n;
+        text[have] = 0;
     }
+    assert_non_null(strstr(text, "\"return\""));
+    assert_true(strstr(text, "\"return\"") < strstr(text, "RESET"));
+    close(fd);
+    assert_true(xenstub_wait_shutdown(m->x, SHUTDOWN_reboot, 2000));
+}
+
+static void dma_marks_pages_dirty(void **state)
+{
+    struct machine *m = *state;
+    static const char say[] =
+        "{\"execute\":\"xen-set-global-dirty-log\",\"arguments\":{\"enable\":true}}";
+    char reply[4096];
+    int fd = qmp_connect(m);
+    assert_true(write(fd, say, sizeof(say) - 1) > 0);
+    ssize_t n = read(fd, reply, sizeof(reply) - 1);
+    assert_true(n > 0);
+    reply[n] = 0;
     close(fd);
     assert_non_null(strstr(reply, "return"));
     assert_null(strstr(reply, "error"));
@@ -685,6 +713,7 @@ int main(void)
         TEST(sectors_are_written_by_rep_outsw),
         TEST(dma_reads_and_writes),
         TEST(dma_marks_pages_dirty),
+        TEST(reset_is_answered_before_it_is_told),
         TEST(ballooned_pages_come_back),
         TEST(video_memory_moves_with_its_bar),
         TEST(posted_writes_come_before_the_next_access),
