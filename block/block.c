@@ -13,6 +13,7 @@
 #include "block/iov.h"
 #include "block/qcow2.h"
 #include "block/throttle.h"
+#include "block/vpc.h"
 #include "hw/core/log.h"
 
 #define SECTOR 512u
@@ -294,6 +295,8 @@ static struct block *open_format(struct loop *loop, const struct block_config *c
         return raw_open(loop, config, err);
     case BLOCK_FORMAT_QCOW2:
         return qcow2_open(loop, config, err);
+    case BLOCK_FORMAT_VPC:
+        return vpc_open(loop, config, err);
     }
     if (config->fd >= 0)
         close(config->fd);

@@ -28,10 +28,12 @@ enum block_cache {
     BLOCK_CACHE_UNSAFE,
 };
 
+/* The formats this build reads; never probed from the contents. */
 enum block_format {
     BLOCK_FORMAT_RAW,
-    BLOCK_FORMAT_QCOW2
-}; /* the formats this build reads; never probed from the contents */
+    BLOCK_FORMAT_QCOW2,
+    BLOCK_FORMAT_VPC, /* VHD */
+};
 
 enum block_op {
     BLOCK_READ,

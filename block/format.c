@@ -17,11 +17,12 @@ static const struct {
     {"host_cdrom", BLOCK_FORMAT_RAW},  /* a CD drive */
     {"file", BLOCK_FORMAT_RAW},        /* and a plain file below a format */
     {"qcow2", BLOCK_FORMAT_QCOW2},
+    {"vpc", BLOCK_FORMAT_VPC},
 };
 
 /* Formats that qemu-img reads. */
-static const char *const others[] = {"vpc",       "qcow", "qed",   "vmdk",  "vdi", "vhdx",
-                                     "parallels", "dmg",  "cloop", "bochs", "luks"};
+static const char *const others[] = {"qcow",      "qed", "vmdk",  "vdi",   "vhdx",
+                                     "parallels", "dmg", "cloop", "bochs", "luks"};
 
 const char *block_format_name(enum block_format format)
 {
@@ -47,5 +48,5 @@ bool block_format_find(const char *name, const char *file, enum block_format *fo
                            "format=%s is not part of this version; make a format=raw image of it: "
                            "qemu-img convert -f %s -O raw %s %s.raw",
                            name, name, file, file);
-    return err_set(err, "format=%s is not known here; there are raw and qcow2", name);
+    return err_set(err, "format=%s is not known here; there are raw, qcow2 and vpc", name);
 }
