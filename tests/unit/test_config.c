@@ -474,6 +474,8 @@ static void test_drive_policies(void **state)
     assert_int_equal(config.drives[0].cache, BLOCK_CACHE_DIRECTSYNC);
     accepted(BASE "-drive file=/dev/cdrom,media=cdrom,format=host_device");
     assert_int_equal(config.drives[0].format, BLOCK_FORMAT_RAW);
+    accepted(BASE "-drive file=/a.vhd,format=vpc");
+    assert_int_equal(config.drives[0].format, BLOCK_FORMAT_VPC);
 }
 
 static void test_drive_keys(void **state)
@@ -585,7 +587,7 @@ static void test_drive_keys(void **state)
     refused(BASE "-device ide-hd,drive=x,logical_block_size=4096,physical_block_size=512 "
                  "-drive if=none,id=x,file=/a",
             "physical_block_size=512|logical_block_size=4096");
-    static const char *const formats[] = {"qcow", "vpc", "qed", "vmdk", ""};
+    static const char *const formats[] = {"qcow", "qed", "vmdk", ""};
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
         char line[256];
         snprintf(line, sizeof(line), BASE "-drive file=/a,format=%s", formats[i]);
