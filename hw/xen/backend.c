@@ -187,6 +187,7 @@ static int child(int fd, unsigned domid, uint32_t emulated, bool filter, pid_t p
         log_error("PV disks: %s", err.text);
         return 1;
     }
+    xenbus_ready(c, 0); /* what came while we asked */
     int code = loop_run(c->loop);
     blkback_bus_close(c->bus);
     return code;

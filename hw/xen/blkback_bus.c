@@ -63,6 +63,7 @@ struct blkback_bus {
     uint32_t emulated;
     struct blkback_bus_doors doors;
     char root[ROOT_MAX];
+    struct deferred again; /* events came while others were being looked at */
     struct disk *disks;
     unsigned count;
 };
@@ -489,8 +490,10 @@ static bool read_back(struct disk *d)
     free(dev);
     d->front = read_key(d->bus, d->path, "frontend");
     d->params = read_key(d->bus, d->path, "params");
-    if (!d->front || !d->params)
-        return false; /* still being written: an event will come */
+    char *said = read_key(d->bus, d->path, "state"); /* the last one to be written */
+    free(said);
+    if (!d->front || !d->params || !said)
+        return false; /* an event will come */
     d->cdrom = says(d, "device-type", "cdrom");
     d->removable = d->cdrom || says(d, "removable", "1");
     d->read_only = d->cdrom || !says(d, "mode", "w");
@@ -569,6 +572,11 @@ static void scan(struct blkback_bus *b)
     free(names);
 }
 
+static void look_again(void *opaque)
+{
+    blkback_bus_look(opaque);
+}
+
 struct blkback_bus *blkback_bus_open(struct loop *loop, struct xenbus *xenbus, unsigned domid,
                                      uint32_t emulated_disks, const struct blkback_bus_doors *doors,
                                      struct err *err)
@@ -584,6 +592,7 @@ struct blkback_bus *blkback_bus_open(struct loop *loop, struct xenbus *xenbus, u
     b->domid = domid;
     b->emulated = emulated_disks;
     b->doors = *doors;
+    deferred_init(&b->again, look_again, b);
     /* Relative: below the home of the domain we run in. */
     snprintf(b->root, sizeof(b->root), "backend/qdisk/%u", domid);
     if (xenbus_watch(xenbus, b->root, "back"))
@@ -606,6 +615,8 @@ bool blkback_bus_look(struct blkback_bus *b)
         for (struct disk *d = b->disks; d; d = d->next)
             follow(d);
     }
+    if (xenbus_pending(b->xenbus))
+        loop_defer(b->loop, &b->again);
     return next != XENBUS_GONE;
 }
 
@@ -630,6 +641,8 @@ void blkback_bus_released(struct blkback_bus *b, uint32_t disks)
     for (struct disk *d = b->disks; d; d = d->next)
         if (!d->back && d->number >= 0 && d->number < 32 && disks & UINT32_C(1) << d->number)
             follow(d);
+    if (xenbus_pending(b->xenbus))
+        loop_defer(b->loop, &b->again);
 }
 
 void blkback_bus_close(struct blkback_bus *b)
@@ -638,5 +651,6 @@ void blkback_bus_close(struct blkback_bus *b)
         return;
     while (b->disks)
         remove_disk(b, &b->disks);
+    loop_undefer(b->loop, &b->again);
     free(b);
 }

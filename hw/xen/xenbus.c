@@ -294,3 +294,8 @@ enum xenbus_next xenbus_next(struct xenbus *x, char *path, char *token)
     x->count--;
     return XENBUS_EVENT;
 }
+
+bool xenbus_pending(const struct xenbus *x)
+{
+    return x->count;
+}

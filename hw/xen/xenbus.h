@@ -42,4 +42,7 @@ bool xenbus_unwatch(struct xenbus *x, const char *path, const char *token);
 enum xenbus_next { XENBUS_NOTHING, XENBUS_EVENT, XENBUS_GONE };
 enum xenbus_next xenbus_next(struct xenbus *x, char *path, char *token);
 
+/* Events have come while an answer was waited for: the descriptor no longer tells of them. */
+bool xenbus_pending(const struct xenbus *x);
+
 #endif
