@@ -158,6 +158,7 @@ static bool format_of(struct disk *d, size_t length, enum block_format *format)
     } formats[] = {
         {"aio", BLOCK_FORMAT_RAW},
         {"raw", BLOCK_FORMAT_RAW},
+        {"qcow2", BLOCK_FORMAT_QCOW2},
     };
 
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
