@@ -72,6 +72,7 @@ static const struct state_field fdc_state[] = {
     STATE_LIMIT(struct fdc, step, 2, .min = 1, .reset = 1),
     STATE_BOOL(struct fdc, pio),
     STATE_BOOL(struct fdc, multi_track),
+    STATE_BOOL(struct fdc, runs_on),
     STATE_BOOL(struct fdc, moved),
     STATE_BOOL(struct fdc, deleted),
     STATE_BOOL(struct fdc, terminal),
@@ -113,8 +114,18 @@ static void to_command_phase(struct fdc *f)
     f->result_int = false;
 }
 
+/* A command's own interrupt takes the place of those of the reset: a BIOS senses only one of the
+ * four and goes on, and the next must be an edge again. */
+static void forget_reset(struct fdc *f)
+{
+    f->reset_senses = 0;
+    f->reset_int = false;
+}
+
 void fdc_give_result(struct fdc *f, const uint8_t *bytes, unsigned len, bool interrupt)
 {
+    if (interrupt)
+        forget_reset(f);
     memcpy(f->fifo, bytes, len);
     f->phase = FDC_RESULT;
     f->fifo_used = (uint8_t)len;
@@ -133,8 +144,7 @@ static void begin_reset(struct fdc *f)
     fdc_transfer_abandon(f);
     to_command_phase(f);
     f->seek_done = f->seek_failed = f->sought = 0;
-    f->reset_senses = 0;
-    f->reset_int = false;
+    forget_reset(f);
     memset(f->cylinder, 0, sizeof(f->cylinder));
     if (!f->locked) {
         f->configure = CONFIGURE_FIFO_OFF;
@@ -175,6 +185,7 @@ static void end_seek(struct fdc *f, unsigned unit, bool failed)
 {
     uint8_t bit = (uint8_t)(1 << unit);
     f->seek_done |= bit;
+    forget_reset(f);
     f->seek_failed = failed ? f->seek_failed | bit : f->seek_failed & (uint8_t)~bit;
     to_command_phase(f);
 }

@@ -99,6 +99,7 @@ struct fdc {
     uint8_t unit, head;            /* the drive, and the head used last */
     uint8_t eot, step;             /* last sector of a track; to the next sector (SCAN: 1 or 2) */
     bool pio, multi_track;         /* bytes go through the FIFO; both sides */
+    bool runs_on;                  /* past the track's last sector, on to the next side */
     bool moved;                    /* the heads moved: ST0's seek end */
     bool deleted;                  /* READ DELETED DATA */
     bool terminal;                 /* the DMA controller's terminal count has come */

@@ -75,13 +75,12 @@ static uint8_t sectors_per_track(struct fdc *f)
     return d && d->format ? d->format->sectors : 0;
 }
 
-/* Takes a cursor past `n` sectors (5.1.1: what C, H and R are after each). Without DMA a transfer
- * of both sides whose end of track lies behind the last sector goes on with the next cylinder. */
+/* Takes a cursor past `n` sectors (5.1.1: what C, H and R are after each). */
 static void pass(struct fdc *f, struct fdc_spot *s, uint16_t *left, unsigned n)
 {
     while (n-- && *left) {
         const bool at_end = s->sector <= f->eot && s->sector + f->step > f->eot;
-        const bool at_brim = f->pio && f->multi_track && s->sector == sectors_per_track(f);
+        const bool at_brim = f->runs_on && s->sector == sectors_per_track(f);
         --*left;
         f->head = s->head;
         if (!at_end && !at_brim) {
@@ -99,7 +98,7 @@ static void pass(struct fdc *f, struct fdc_spot *s, uint16_t *left, unsigned n)
 /* What is wrong with the next sector of the medium; the head follows the transfer. */
 static uint8_t look(struct fdc *f)
 {
-    if (f->pio && f->multi_track && fdc_step_to(f, f->unit, f->disk.cylinder))
+    if (f->runs_on && fdc_step_to(f, f->unit, f->disk.cylinder))
         f->moved = true;
     return fdc_lookup(f, f->unit, &f->disk);
 }
@@ -591,6 +590,19 @@ static uint16_t sectors_named(const struct fdc *f, uint8_t first)
     return (uint16_t)n;
 }
 
+/*
+ * Does a transfer of both sides go on where the track ends though its end of track lies behind
+ * that? On the chip the next sector is then not found, by which drivers tell formats apart. But
+ * BIOSes for virtual machines make the end of track of what they are asked for, R + n - 1, and n
+ * their DMA count; and without DMA the field's tests want it so.
+ */
+static bool runs_on(const struct fdc *f, uint8_t first)
+{
+    const size_t named = f->eot < first ? 0 : ((size_t)f->eot - first + 1) * FDC_SECTOR;
+    return f->multi_track &&
+           (f->pio || dma8237_left(f->dma, FDC_DMA_CHANNEL, f->op != FDC_WRITE) == named);
+}
+
 static void start_format(struct fdc *f)
 {
     f->disk = (struct fdc_spot){f->cylinder[f->unit], f->head, 1};
@@ -610,6 +622,7 @@ static void start_sectors(struct fdc *f)
     f->deleted = (f->fifo[0] & 0x1F) == 0x0C;
     f->step = f->op == FDC_SCAN && p[7] == 2 ? 2 : 1;
     f->disk = (struct fdc_spot){p[1], f->head, p[3]};
+    f->runs_on = runs_on(f, p[3]);
     f->disk_left = sectors_named(f, p[3]);
     if (f->op == FDC_READ_TRACK) {
         f->disk_left = p[5] ? p[5] : ENDLESS;
@@ -649,7 +662,7 @@ void fdc_transfer_start(struct fdc *f)
     f->op = (uint8_t)op_of(f->fifo[0]);
     f->head = f->fifo[1] >> 2 & 1;
     f->pio = (f->specify[1] & 1) || !(f->dor & DOR_DMA_GATE);
-    f->terminal = f->single = f->deleted = f->multi_track = f->moved = false;
+    f->terminal = f->single = f->deleted = f->multi_track = f->runs_on = f->moved = false;
     f->st1 = f->st2 = 0;
     f->step = 1;
     f->buffer_len = f->buffer_at = 0;

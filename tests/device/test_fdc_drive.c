@@ -40,6 +40,38 @@ static void read_both_sides(void **state)
     expect_sectors(memory(), 7 * 36 + 9, 18);
 }
 
+/* BIOSes name the last sector of what they want, also when that is on the other side. */
+static void bios_across_the_sides(void **state)
+{
+    (void)state;
+    program_dma(0x44, DMA_ADDRESS, 12 * 512);
+    transfer(0xE6, 0, 0, 0, 13, 24);
+    finish_transfer();
+    expect("\x04\x00\x00\x00\x01\x07\x02", 7);
+    expect_sectors(memory(), 12, 12);
+    program_dma(0x44, DMA_ADDRESS, 40 * 512); /* and a little of the next cylinder */
+    transfer(0xE6, 0, 0, 0, 1, 40);
+    finish_transfer();
+    expect("\x20\x00\x00\x01\x00\x05\x02", 7);
+    expect_sectors(memory(), 0, 40);
+    memset(memory(), 0x3C, 12 * 512);
+    program_dma(0x48, DMA_ADDRESS, 12 * 512);
+    transfer(0xC5, 0, 1, 0, 13, 24);
+    finish_transfer();
+    expect("\x04\x00\x00\x01\x01\x07\x02", 7);
+    expect_on_disk(disk, 36 + 12, memory(), 12 * 512);
+    /* a driver that tries a format with more sectors is told: both sides are wanted */
+    seek_to(0, 0);
+    program_dma(0x44, DMA_ADDRESS, 42 * 512);
+    transfer(0xE6, 0, 0, 0, 1, 21);
+    finish_transfer();
+    expect("\x40\x04\x00\x00\x00\x13\x02", 7);
+    program_dma(0x44, DMA_ADDRESS, 12 * 512); /* one side alone never goes on */
+    transfer(0x66, 0, 0, 0, 13, 24);
+    finish_transfer();
+    expect("\x40\x04\x00\x00\x00\x13\x02", 7);
+}
+
 /* 5.1.1: what C, H, R are after the last sector. */
 static void result_ids(void **state)
 {
@@ -629,26 +661,13 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, fdc_setup, fdc_teardown)
     const struct CMUnitTest tests[] = {
-        T(read_one_sector),
-        T(read_both_sides),
-        T(result_ids),
-        T(wrong_ids),
-        T(terminal_count_within_a_sector),
-        T(write_both_sides),
-        T(write_protection),
-        T(all_formats),
-        T(short_image),
-        T(refused_media),
-        T(pio_read),
-        T(pio_beyond_the_track),
-        T(pio_write),
-        T(verify),
-        T(read_track),
-        T(deleted_data),
-        T(scan),
-        T(format_track),
-        T(read_id),
-        T(read_id_of_an_empty_drive),
+        T(read_one_sector),      T(read_both_sides),  T(bios_across_the_sides),
+        T(result_ids),           T(wrong_ids),        T(terminal_count_within_a_sector),
+        T(write_both_sides),     T(write_protection), T(all_formats),
+        T(short_image),          T(refused_media),    T(pio_read),
+        T(pio_beyond_the_track), T(pio_write),        T(verify),
+        T(read_track),           T(deleted_data),     T(scan),
+        T(format_track),         T(read_id),          T(read_id_of_an_empty_drive),
         T(implied_seek),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
