@@ -99,6 +99,32 @@ void fake_block_put(struct block *b, uint64_t offset, const void *buf, size_t le
     put(b, offset, buf, len);
 }
 
+void fake_block_copy(struct block *to, const struct block *from)
+{
+    for (unsigned i = 0; i < BUCKETS; i++)
+        for (const struct fake_extent *e = from->table[i]; e; e = e->next)
+            put(to, e->number * EXTENT, e->data, EXTENT);
+    memcpy(to->failures, from->failures, sizeof(to->failures));
+    to->failure_count = from->failure_count;
+}
+
+static bool within(const struct block *a, const struct block *b)
+{
+    for (unsigned i = 0; i < BUCKETS; i++)
+        for (const struct fake_extent *e = a->table[i]; e; e = e->next) {
+            const struct fake_extent *other = find(b, e->number, false);
+            static const uint8_t zero[EXTENT];
+            if (memcmp(e->data, other ? other->data : zero, EXTENT))
+                return false;
+        }
+    return true;
+}
+
+bool fake_block_same(const struct block *a, const struct block *b)
+{
+    return within(a, b) && within(b, a);
+}
+
 void fake_block_fail(struct block *b, enum block_op op, uint64_t offset, uint64_t bytes, int error,
                      unsigned times)
 {

@@ -69,6 +69,11 @@ void fake_block_resize(struct block *block, uint64_t bytes);
 void fake_block_get(const struct block *block, uint64_t offset, void *buf, size_t len);
 void fake_block_put(struct block *block, uint64_t offset, const void *buf, size_t len);
 
+/* The contents (and the failures to come) of a disk of the same size that was never written; and
+ * whether the contents are the same. */
+void fake_block_copy(struct block *to, const struct block *from);
+bool fake_block_same(const struct block *a, const struct block *b);
+
 /* Requests `op` that touch offset..offset+bytes-1 complete with `error`, `times` times. */
 void fake_block_fail(struct block *block, enum block_op op, uint64_t offset, uint64_t bytes,
                      int error, unsigned times);

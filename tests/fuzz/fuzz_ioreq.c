@@ -300,7 +300,10 @@ static struct ioreq some_request(struct fuzz_input *in)
     r.size = v & 8 ? (uint32_t)fuzz_take(in, 4) : sizes[v >> 4 & 3];
     r.addr = some_address(in);
     r.data = some_address(in);
-    r.count = v & 0x40 ? (uint32_t)fuzz_take(in, 4) : v & 0x80 ? (uint32_t)fuzz_take(in, 1) : 1;
+    if (v & 0x40) /* mostly not the longest ones, which take long */
+        r.count = w & 0x20 ? (uint32_t)fuzz_take(in, 4) : fuzz_take(in, 2) & 0xFFF;
+    else
+        r.count = v & 0x80 ? (uint32_t)fuzz_take(in, 1) : 1;
     if (v & 0x40 && w & 0x40)
         r.state = STATE_IOREQ_INPROCESS; /* not ours to serve */
     return r;

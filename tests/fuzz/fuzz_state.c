@@ -4,10 +4,14 @@
  * a machine runs the first and is saved; the stream is patched, its checksums made right again, and
  * a new machine loads it. What it takes must go round, and bear the second program.
  *
- * u8 flags (1: the rest is the stream itself; 2: checksums are not made right); u16 length of the
- * first program; the program; u8 number of patches; patches; the second program. A patch: u16 which
- * record (FNV-1a of "class/instance" folded; 0xFFFF: the stream as a whole, after the checksums),
- * u24 offset, u8 length - 1 (of 8), bytes.
+ * Or nothing is patched, and both machines run the second program: they must read the same and end
+ * in the same state, as a guest that moves to another host must not notice.
+ *
+ * u8 flags (1: the rest is the stream itself; 2: checksums are not made right; 4: the machine that
+ * was saved goes on beside the new one, no patches); u16 length of the first program; the program;
+ * u8 number of patches; patches; the second program. A patch: u16 which record (FNV-1a of
+ * "class/instance" folded; 0xFFFF: the stream as a whole, after the checksums), u24 offset, u8
+ * length - 1 (of 8), bytes.
  */
 #include <zlib.h>
 
@@ -16,6 +20,7 @@
 
 #define RAW          1
 #define KEEP_CRC     2
+#define COMPARE      4
 #define MAGIC_LEN    8
 #define MAX_PATCHES  16
 #define PATCH_LEN    6 /* without its bytes */
@@ -118,21 +123,41 @@ static bool load(struct guest *g, const uint8_t *stream, size_t len)
     return ok;
 }
 
-static uint8_t *saved_by_a_guest(struct fuzz_input *in, size_t *len)
+/* A machine that has run the first program and is parked, and its stream. */
+static struct guest *saved_guest(struct fuzz_input *in, uint8_t **stream, size_t *len)
 {
     struct err err;
     struct guest *g = guest_new();
-    struct device_list *devices = machine_devices(guest_rig(g)->machine);
-    uint8_t *stream;
     size_t program = fuzz_take(in, 2);
     const uint8_t *p = fuzz_take_bytes(in, program, &program);
     struct fuzz_input first = {.p = p, .left = program};
     guest_run(g, &first);
-    devices_quiesce(devices);
-    fuzz_assert(devices_save(devices, &stream, len, &err));
-    devices_resume(devices);
-    guest_free(g);
-    return stream;
+    guest_park(g);
+    fuzz_assert(devices_save(machine_devices(guest_rig(g)->machine), stream, len, &err));
+    return g;
+}
+
+static void compare(struct guest *here, const uint8_t *stream, size_t len, struct fuzz_input *in)
+{
+    struct guest *there = guest_twin(here);
+    struct fuzz_input again = *in;
+    fuzz_assert(load(there, stream, len));
+    devices_resume(machine_devices(guest_rig(here)->machine));
+    devices_resume(machine_devices(guest_rig(there)->machine));
+    /* A byte on the keyboard's line starts anew: nothing that a guest could tell from a slow one.
+     */
+    guest_wait(here, 10 * NS_PER_MS);
+    guest_wait(there, 10 * NS_PER_MS);
+    guest_say(here, "here");
+    guest_run(here, in);
+    guest_say(here, "there");
+    guest_run(there, &again);
+    guest_say(here, "compared");
+    guest_park(here);
+    guest_park(there);
+    fuzz_assert(guest_same(here, there));
+    devices_resume(machine_devices(guest_rig(there)->machine));
+    guest_free(there);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -151,7 +176,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (!(flags & KEEP_CRC))
             make_crcs_right(stream, len);
     } else {
-        stream = saved_by_a_guest(&in, &len);
+        struct guest *saved = saved_guest(&in, &stream, &len);
+        if (flags & COMPARE)
+            compare(saved, stream, len, &in);
+        devices_resume(machine_devices(guest_rig(saved)->machine));
+        guest_free(saved);
+        if (flags & COMPARE) {
+            free(stream);
+            return 0;
+        }
         struct fuzz_input patches = in;
         apply(stream, len, &in, false);
         if (!(flags & KEEP_CRC))
@@ -281,6 +314,10 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsi
     if ((data[0] & RAW) || way == 7)
         return LLVMFuzzerMutate(data, size, max_size);
     end = skip(data, size, &patches);
+    if (data[0] & COMPARE) /* no patches: programs only */
+        end = patches, way = way < 4 ? 5 : 6;
+    else if (r % 32 == 0 && end == patches + 1)
+        data[0] ^= COMPARE;
     if (way < 4)
         return add_patch(data, size, max_size, patches, r);
     if (way == 4 && end > patches + 1) { /* patches as bytes */

@@ -27,7 +27,7 @@ struct pattern {
 struct chardev { /* COM1's line: what ui/chardev.c is in the product */
     const struct chardev_user *user;
     void *opaque;
-    bool slow;
+    bool slow, connected;
 };
 
 struct guest {
@@ -39,7 +39,8 @@ struct guest {
     struct pattern patterns[MAX_PATTERNS];
     unsigned pattern_count, next_pattern;
     int64_t budget;
-    bool tell; /* as qtest lines */
+    uint64_t seen; /* a hash of all that was read since the start, or since guest_park */
+    bool tell;     /* as qtest lines */
 };
 
 /* Whose memory is filled: one guest acts at a time. */
@@ -133,6 +134,7 @@ static void line_event(struct chardev *c, uint32_t v)
         return;
     bool was_slow = c->slow;
     c->slow = v & 2;
+    c->connected = v & 1;
     if (c->user->event)
         c->user->event(c->opaque, v & 1);
     if (was_slow && !c->slow && c->user->writable)
@@ -229,6 +231,94 @@ void guest_free(struct guest *g)
     free(g);
 }
 
+/* --- moving it --- */
+
+static void saw(struct guest *g, const void *bytes, size_t len)
+{
+    const uint8_t *p = bytes;
+    for (size_t i = 0; i < len; i++)
+        g->seen = (g->seen ^ p[i]) * UINT64_C(0x100000001B3); /* FNV-1a */
+    if (g->tell) {
+        printf("# saw 0x");
+        for (size_t i = 0; i < len && i < 16; i++)
+            printf("%02x", p[i]);
+        printf("%s\n", len > 16 ? "..." : "");
+    }
+}
+
+void guest_say(const struct guest *g, const char *text)
+{
+    if (g->tell) {
+        printf("# %s\n", text);
+        fflush(stdout); /* what comes may be the end */
+    }
+}
+
+void guest_park(struct guest *g)
+{
+    display_viewer_wants(g->rig->display, &g->viewer, false);
+    input_release_all(g->rig->input);
+    input_pointer_at(g->rig->input, 0, 0, 1024, 768, 0, 0);
+    devices_quiesce(machine_devices(g->rig->machine));
+}
+
+/* What is not zero; the rest was never touched and need not be now. */
+static void copy_memory(uint8_t *to, const uint8_t *from, size_t bytes)
+{
+    static const uint8_t zero[4096];
+    for (size_t at = 0; at + sizeof(zero) <= bytes; at += sizeof(zero))
+        if (memcmp(from + at, zero, sizeof(zero)))
+            memcpy(to + at, from + at, sizeof(zero));
+}
+
+struct guest *guest_twin(const struct guest *g)
+{
+    struct guest *t = guest_new();
+    struct hypervisor *from = g->rig->hv, *to = t->rig->hv;
+    copy_memory(to->ram, from->ram, from->ram_bytes);
+    copy_memory(to->vram, from->vram, (size_t)from->vram_bytes);
+    to->vram_known = from->vram_known;
+    fake_block_copy(t->rig->disk, g->rig->disk);
+    fake_block_copy(t->rig->cd, g->rig->cd);
+    if (g->cd_out) {
+        ide_drive_set_medium(machine_ide(t->rig->machine), CD_UNIT, NULL);
+        t->cd_out = true;
+    }
+    line_event(&t->line, (g->line.connected ? 1u : 0) | (g->line.slow ? 2u : 0));
+    guest_park(t);
+    t->rig->now = g->rig->now; /* the screen's retrace follows it, and is no state */
+    memcpy(t->patterns, g->patterns, sizeof(t->patterns));
+    t->pattern_count = g->pattern_count;
+    t->next_pattern = g->next_pattern;
+    t->budget = g->budget;
+    t->seen = g->seen;
+    return t;
+}
+
+bool guest_same(const struct guest *a, const struct guest *b)
+{
+    const struct hypervisor *x = a->rig->hv, *y = b->rig->hv;
+    static struct err err;
+    uint8_t *state[2];
+    size_t len[2];
+    fuzz_assert(devices_save(machine_devices(a->rig->machine), &state[0], &len[0], &err) &&
+                devices_save(machine_devices(b->rig->machine), &state[1], &len[1], &err));
+    bool same = len[0] == len[1] && !memcmp(state[0], state[1], len[0]);
+    if (!same && a->tell) {
+        devices_print(machine_devices(a->rig->machine), stdout);
+        devices_print(machine_devices(b->rig->machine), stdout);
+        fflush(stdout);
+    }
+    free(state[0]);
+    free(state[1]);
+    return same && a->seen == b->seen && !memcmp(x->isa, y->isa, sizeof(x->isa)) &&
+           !memcmp(x->intx, y->intx, sizeof(x->intx)) &&
+           !memcmp(x->link_route, y->link_route, sizeof(x->link_route)) &&
+           !memcmp(x->ram, y->ram, x->ram_bytes) &&
+           !memcmp(x->vram, y->vram, (size_t)x->vram_bytes) &&
+           fake_block_same(a->rig->disk, b->rig->disk);
+}
+
 /* --- the operations --- */
 
 static unsigned width_of(uint8_t header)
@@ -320,6 +410,7 @@ static void port_op(struct guest *g, unsigned kind, unsigned width, struct fuzz_
         fuzz_assert(width == 4 || value >> (8 * width) == 0);
         if (g->tell)
             printf("in%c %#x\n", c, port);
+        saw(g, &value, width);
         break;
     case GUEST_OUTS:
         count = fuzz_take(in, 2) & MAX_COUNT;
@@ -336,6 +427,7 @@ static void port_op(struct guest *g, unsigned kind, unsigned width, struct fuzz_
         g->budget -= count;
         if (g->tell && count)
             printf("ins%c %#x %u\n", c, port, count);
+        saw(g, strings, (size_t)count * width);
     }
 }
 
@@ -357,6 +449,7 @@ static void memory_op(struct guest *g, unsigned kind, unsigned width, struct fuz
         fuzz_assert(width == 8 || value >> (8 * width) == 0);
         if (g->tell)
             printf("read%c %#x\n", c, addr);
+        saw(g, &value, width);
         break;
     case GUEST_STORES:
         count = fuzz_take(in, 2) & MAX_COUNT;
@@ -372,6 +465,7 @@ static void memory_op(struct guest *g, unsigned kind, unsigned width, struct fuz
         g->budget -= count;
         if (g->tell && count)
             printf("read %#x %zu\n", addr, (size_t)count * width);
+        saw(g, strings, (size_t)count * width);
     }
 }
 
@@ -382,10 +476,11 @@ static void config_op(struct guest *g, unsigned kind, unsigned width, struct fuz
     if (kind == GUEST_CFG_WRITE) {
         cfg_write(g, devfn, reg, width, (uint32_t)fuzz_take(in, width));
     } else {
-        bus_pci_read(machine_bus(g->rig->machine), devfn, reg, width);
+        uint32_t value = bus_pci_read(machine_bus(g->rig->machine), devfn, reg, width);
         if (g->tell)
             printf("outl 0xcf8 %#x\nin%c %#x\n", 0x80000000u | (unsigned)devfn << 8 | (reg & 0xFC),
                    unit_letter(width), 0xCFC + (reg & 3));
+        saw(g, &value, width);
     }
 }
 
@@ -414,10 +509,10 @@ static void put_ram(struct guest *g, struct fuzz_input *in)
         tell_bytes(addr, bytes, len);
 }
 
-static void pass_time(struct guest *g, unsigned shift, struct fuzz_input *in)
+void guest_wait(struct guest *g, uint64_t ns)
 {
     struct machine_rig *rig = g->rig;
-    uint64_t ns = (fuzz_take(in, 2) * NS_PER_US) << (4 * shift), until = rig->now + ns;
+    uint64_t until = rig->now + ns;
     for (unsigned n = 0; clock_deadline(&rig->clock) <= until && n < MAX_TIMERS; n++) {
         if (clock_deadline(&rig->clock) > rig->now)
             rig->now = clock_deadline(&rig->clock);
@@ -493,7 +588,7 @@ void guest_reload(struct guest *g)
     uint8_t *state, *again;
     size_t len, len_again;
     devices_quiesce(devices);
-    devices_quiesce(devices);
+    devices_quiesce(devices); /* twice is once */
     fuzz_assert(g->rig->hv->maps == 0);
     fuzz_assert(devices_save(devices, &state, &len, &err));
     fuzz_assert(devices_load(devices, state, len, &err));
@@ -584,7 +679,7 @@ static void run_op(struct guest *g, const uint8_t *p, size_t len)
         put_ram(g, &in);
         break;
     case GUEST_TIME:
-        pass_time(g, header >> 6, &in);
+        guest_wait(g, (fuzz_take(&in, 2) * NS_PER_US) << (4 * (header >> 6)));
         break;
     case GUEST_DISK:
         disk_op(g, (unsigned)fuzz_take(&in, 1));

@@ -82,6 +82,23 @@ void guest_run(struct guest *guest, struct fuzz_input *in);
  * back, and then be the same. */
 void guest_reload(struct guest *guest);
 
+/* Guest time goes on. */
+void guest_wait(struct guest *guest, uint64_t ns);
+
+/* A comment among the qtest lines. */
+void guest_say(const struct guest *guest, const char *text);
+
+/* For a migration: viewers leave, keys are let go, the devices are quiet (and stay so). */
+void guest_park(struct guest *guest);
+
+/* The host that a parked guest moves to: memory and disks with the same contents, a machine that is
+ * as new and quiet, for the saved state. */
+struct guest *guest_twin(const struct guest *guest);
+
+/* Both parked: whether they read the same values since guest_new or guest_twin (`seen`), and are
+ * the same in memory, disks, interrupt lines and state. */
+bool guest_same(const struct guest *a, const struct guest *b);
+
 /* The disks finish, the machine is reset and answers as a new one; then all is freed. */
 void guest_free(struct guest *guest);
 
