@@ -34,7 +34,6 @@ struct guest {
     struct machine_rig *rig;
     struct chardev line;
     struct display_viewer viewer;
-    bool watching;
     bool cd_out;
     struct pattern patterns[MAX_PATTERNS];
     unsigned pattern_count, next_pattern;
@@ -512,6 +511,10 @@ static void put_ram(struct guest *g, struct fuzz_input *in)
 void guest_wait(struct guest *g, uint64_t ns)
 {
     struct machine_rig *rig = g->rig;
+    if (g->viewer.wants_updates) { /* a few frames, each drawn */
+        ns = ns < 100 * NS_PER_MS ? ns : 100 * NS_PER_MS;
+        g->budget -= 100 + (int64_t)(ns / NS_PER_MS) * 100;
+    }
     uint64_t until = rig->now + ns;
     for (unsigned n = 0; clock_deadline(&rig->clock) <= until && n < MAX_TIMERS; n++) {
         if (clock_deadline(&rig->clock) > rig->now)
