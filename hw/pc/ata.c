@@ -332,6 +332,11 @@ static void trim(struct ide_channel *ch, struct ide_drive *d, unsigned flags)
     uint32_t blocks = d->count[0] | (uint32_t)d->count[1] << 8;
     (void)flags;
 
+    /* More than word 105 allows comes of a driver that wrote the count once, as for a 28-bit
+     * command: the upper half is left from before. */
+    if (blocks > ATA_TRIM_BLOCKS) {
+        blocks = d->count[0];
+    }
     if (!d->trim || d->feature[0] != 1 || !blocks || blocks > ATA_TRIM_BLOCKS ||
         block_read_only(d->block)) {
         ata_abort(ch);

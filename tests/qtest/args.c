@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/qtest/blkdebug.h"
 #include "toolstack/optstr.h"
 
 #define MAX_ARGS   256
@@ -156,6 +157,8 @@ static bool opt_drive(struct parser *p, struct optstr *o, struct text *t, struct
         p->args->firmware = xstrdup(file);
         return true;
     }
+    if (file && !(file = blkdebug_file(file, err)))
+        return false;
     if (starts(file, "null-co://") || starts(file, "null-aio://") || starts(driver, "null-")) {
         if (!memory_image(NULL, size ? size : file_size, image, sizeof(image), err))
             return false;
@@ -217,8 +220,6 @@ static bool opt_device(struct parser *p, struct optstr *o, struct text *t, struc
     p->have_cd = p->have_cd || disk || is(driver, "ide-cd");
     p->have_vga = p->have_vga || is(driver, "VGA");
     text_add(t, driver, true);
-    if (disk && !optstr_only(o, "bios-chs-trans", "lba auto none", err))
-        return false;
     bool serial = !disk || !p->serial, model = !disk || !p->model, ver = !disk || !p->version;
     for (size_t i = 0; i < o->count; i++) {
         const struct optstr_key *key = &o->keys[i];

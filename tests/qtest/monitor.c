@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "hw/core/log.h"
+#include "tests/qtest/blkdebug.h"
 #include "tests/qtest/door.h"
 
 #define READ_SIZE 4096
@@ -129,6 +130,13 @@ static json_t *types(void)
     return list;
 }
 
+/* NULL: not one of ours. */
+static json_t *human(const json_t *arguments)
+{
+    const char *line = json_string_value(json_object_get(arguments, "command-line"));
+    return line && blkdebug_command(line) ? json_string("") : NULL;
+}
+
 /* The answer to a request, or NULL: it is the server's. */
 static json_t *answer(const json_t *request)
 {
@@ -138,6 +146,8 @@ static json_t *answer(const json_t *request)
         result = machines();
     else if (command && !strcmp(command, "qom-list-types"))
         result = types();
+    else if (command && !strcmp(command, "human-monitor-command"))
+        result = human(json_object_get(request, "arguments"));
     if (!result)
         return NULL;
     json_t *reply = json_pack("{s:o}", "return", result);

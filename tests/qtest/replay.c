@@ -238,6 +238,19 @@ static void one_line(struct replay *r, unsigned n, char *text)
         post(r, &s, line);
 }
 
+/* pause MS: of the host's time, for what would still happen to the disk and must not. */
+static void pause_for(struct replay *r, unsigned n, const char *text)
+{
+    unsigned ms;
+    if (sscanf(text, "pause %u", &ms) != 1 || ms > 10000) {
+        fail(r, n + 1, text, "pause MS, up to 10000");
+        return;
+    }
+    drain(r);
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    nanosleep(&t, NULL);
+}
+
 static bool is_word(const char *line, const char *word)
 {
     size_t len = strlen(word);
@@ -293,7 +306,10 @@ static void run_lines(struct replay *r, unsigned first, unsigned end)
             continue;
         }
         substitute(r, line, text, sizeof(text));
-        one_line(r, n, text);
+        if (is_word(text, "pause"))
+            pause_for(r, n, text);
+        else
+            one_line(r, n, text);
     }
 }
 
@@ -339,6 +355,18 @@ static void make_image(const char *path, const char *first_bytes, long bytes)
         abort();
 }
 
+/* Behind the disk's name in its -drive. */
+static void add_disk_keys(char *words, size_t size, const char *disk, const char *keys)
+{
+    char rest[2048];
+    char *end = strstr(words, disk);
+    if (!end)
+        return;
+    end += strlen(disk);
+    snprintf(rest, sizeof(rest), "%s", end);
+    snprintf(end, size - (size_t)(end - words), ",%s%s", keys, rest);
+}
+
 static bool replay(const char *program, const char *file)
 {
     struct replay r = {.random = 1};
@@ -367,6 +395,8 @@ static bool replay(const char *program, const char *file)
             unplugged = true;
         else if (!strncmp(r.lines[n], "#args+: ", 8))
             snprintf(words + used, sizeof(words) - used, " %s", r.lines[n] + 8);
+        else if (!strncmp(r.lines[n], "#disk: ", 7))
+            add_disk_keys(words, sizeof(words), disk, r.lines[n] + 7);
     }
     if (client_start(&r.client, program, words, false, &status)) {
         run_lines(&r, 0, r.count);

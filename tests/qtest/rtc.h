@@ -20,9 +20,10 @@ struct rtc {
     void *opaque;
     uint8_t reg[RTC_REGISTERS]; /* time registers: what the guest wrote while they stand still */
     int64_t seconds;            /* since 1970, at the last second's edge that was dealt with */
-    uint64_t origin;  /* clock time from which whole seconds are counted: the divider chain */
-    uint64_t edges;   /* seconds since origin that were dealt with */
-    uint64_t periods; /* periodic edges since origin that were dealt with */
+    uint64_t origin;        /* clock time from which whole seconds are counted: the divider chain */
+    uint64_t edges;         /* seconds since origin that were dealt with */
+    uint64_t periods;       /* periodic edges since period_origin that were dealt with */
+    uint64_t period_origin; /* cycles since origin: the last edge before the rate was changed */
     bool level;
     struct timer timer;
 };

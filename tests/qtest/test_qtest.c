@@ -753,6 +753,58 @@ static void images_of_nothing_and_snapshots(void **state)
     fclose(f);
 }
 
+static const char *human(const char *line)
+{
+    static char request[256];
+    snprintf(request, sizeof(request),
+             "{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":\"%s\"}}",
+             line);
+    return client_qmp(&c, request);
+}
+
+static void flush(void)
+{
+    client_value(&c, "memset 0x%x 512 0x77", BUFFER);
+    assert_int_equal(dma(false, 100, 1), 4);
+    command(0xE7, 0, 0);
+}
+
+/* The images with errors and delays that the field's disk tests ask for. */
+static void flushes_are_held_and_fail_as_told(void **state)
+{
+    char words[512], conf[80];
+    (void)state;
+    snprintf(conf, sizeof(conf), "%s.conf", disk);
+    FILE *f = fopen(conf, "we");
+    assert_non_null(f);
+    fputs("[inject-error]\nevent = \"flush_to_disk\"\nerrno = \"5\"\nonce = \"on\"\n", f);
+    fclose(f);
+    snprintf(words, sizeof(words), "-nodefaults -drive file=blkdebug::%s,if=ide,format=raw", disk);
+    start_qmp(words);
+    find_bus_master();
+    client_value(&c, "irq_intercept_in ioapic");
+    assert_non_null(strstr(human("qemu-io ide0-hd0 \\\"break flush_to_os A\\\""), "return"));
+    flush();
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(client_value(&c, "inb 0x3f6") & 0x89, 0x80);
+    assert_non_null(strstr(human("qemu-io ide0-hd0 \\\"resume A\\\""), "return"));
+    wait_status(0x89, 0);
+    assert_non_null(strstr(human("qemu-io ide0-hd0 \\\"break read_aio A\\\""), "error"));
+    end();
+
+    snprintf(words, sizeof(words), "-nodefaults -drive file=blkdebug:%s:%s,if=ide,format=raw", conf,
+             disk);
+    start(words);
+    find_bus_master();
+    client_value(&c, "irq_intercept_in ioapic");
+    flush();
+    wait_status(0x81, 0x01);
+    client_stop(&c, SIGTERM);
+    refuses("-drive file=blkdebug:nothing,if=ide", "no image");
+    refuses("-drive file=blkdebug:/nonexistent:x,if=ide", "no such file");
+    unlink(conf);
+}
+
 /* The field's CD-ROM test rewrites the image after the program has opened it. */
 static void image_is_read_at_command_time(void **state)
 {
@@ -891,6 +943,7 @@ int main(int argc, char **argv)
         TEST(machine_none_has_a_monitor_alone),
         TEST(what_is_not_there_is_refused),
         TEST(images_of_nothing_and_snapshots),
+        TEST(flushes_are_held_and_fail_as_told),
         TEST(image_is_read_at_command_time),
         TEST(any_end_is_a_good_one),
         TEST(standard_input_serves_too),
