@@ -1,371 +1,293 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * bench: the production binary and the stock device model side by side on the stand-in for Xen: one
- * table. Each pair of runs is made in alternating order; a figure is the median over the pairs.
- *   bench [--pairs N] [--busy] [--quick]
- * --busy keeps every CPU busy meanwhile. What is timed is timed twice: with the vCPU and the device
- * model each on a CPU of its own, as on a host with CPUs to spare, where each wakes the other out
- * of an idle CPU; and on one CPU, where each must leave it to the other.
+ * bench: the production binary, the stock device model and one that does nothing, side by side on
+ * the stand-in for Xen: one table.
+ *   bench [--pairs N] [--quick] [--only GROUP,…] [--values]
+ *   bench --loop ours|stock|null read|write|pio|dma|dmaw SECONDS [apart]     (to look at with perf)
+ * Groups: start (and memory, size), access (and disks), polling, screen, idle, many.
+ * Each pair of runs is made in alternating order; a figure is the median over the pairs, the spread
+ * that of the pairs' ratios. --values prints what each run gave.
  */
-#include <ctype.h>
-#include <dirent.h>
-#include <math.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "dm.h"
-#include "pc.h"
+#include "bench.h"
 
-#define RAM_MB    64u
-#define IMAGE     (16u << 20)
-#define BUFFER    UINT64_C(0x200000)
-#define TABLE     UINT64_C(0x90000)
-#define KINDS     3
-#define MAX_PAIRS 64
+#define DISK       (16u << 20)
+#define SMALL_DISK (1u << 20)
+#define FLEET      50u
 
-enum row {
-    START,
-    RSS_ANON,
-    VM_RSS,
-    PSS,
-    PROCESSES,
-    THREADS,
-    FILES,
-    WAKEUPS,
-    IDLE_CPU,
-    TIMED_FIRST,
-    PORT_READ = TIMED_FIRST,
-    PORT_WRITE,
-    MEM_READ,
-    MEM_WRITE,
-    CONFIG_READ,
-    PORT_PAUSE,
-    INSW,
-    MOVS,
-    PIO,
-    DMA_4K,
-    DMA_64K,
-    DMA_128K,
-    DMA_W4K,
-    DMA_W128K,
-    TIMED_END,
-    ROWS = TIMED_END + TIMED_END - TIMED_FIRST /* again, on one CPU */
-};
+enum group { G_START, G_ACCESS, G_POLLING, G_SCREEN, G_IDLE, G_MANY, GROUPS };
 
+static const char *const group_name[GROUPS] = {"start",  "access", "polling",
+                                               "screen", "idle",   "many"};
+
+#define NO_AIM NAN
 static const struct {
+    enum group group;
     const char *name, *unit;
-    double aim; /* ours/stock at most; 0: none */
+    double aim;      /* ours/stock at most */
+    double most;     /* ours at most */
+    double of_limit; /* ours/null at most */
 } row[TIMED_END] = {
-    [START] = {"exec to running", "ms", 0.10},
-    [RSS_ANON] = {"RssAnon, main process", "KiB", 0.15},
-    [VM_RSS] = {"VmRSS, main process, without guest memory", "KiB", 0.35},
-    [PSS] = {"PSS, all processes, without guest memory", "KiB", 0.20},
-    [PROCESSES] = {"processes", "", 0},
-    [THREADS] = {"threads, all processes", "", 0},
-    [FILES] = {"open files, all processes", "", 0},
-    [WAKEUPS] = {"idle: voluntary switches", "1/s", 0},
-    [IDLE_CPU] = {"idle: CPU time", "us/s", 0},
-    [PORT_READ] = {"port read, round trip", "us", 0.5},
-    [PORT_WRITE] = {"port write, round trip", "us", 0.5},
-    [MEM_READ] = {"memory read, round trip", "us", 0.5},
-    [MEM_WRITE] = {"memory write, round trip", "us", 0.5},
-    [CONFIG_READ] = {"PCI config read, round trip", "us", 0.5},
-    [PORT_PAUSE] = {"port read after a pause of 300 us", "us", 0},
-    [INSW] = {"rep insw of one sector, less a port read", "us", 0.1},
-    [MOVS] = {"4 KiB movs to the VGA window, less a write", "us", 0.1},
-    [PIO] = {"IDE PIO, per sector", "us", 0.3},
-    [DMA_4K] = {"IDE DMA read, 4 KiB", "us", 0.6},
-    [DMA_64K] = {"IDE DMA read, 64 KiB", "us", 0.6},
-    [DMA_128K] = {"IDE DMA read, 128 KiB", "us", 0.6},
-    [DMA_W4K] = {"IDE DMA write, 4 KiB", "us", 0.6},
-    [DMA_W128K] = {"IDE DMA write, 128 KiB", "us", 0.6},
+    [START] = {G_START, "exec to `running`", "ms", 0.10, NO_AIM, NO_AIM},
+    [RSS_ANON] = {G_START, "RssAnon", "KiB", 0.15, NO_AIM, NO_AIM},
+    [VM_RSS] = {G_START, "VmRSS", "KiB", 0.35, NO_AIM, NO_AIM},
+    [PSS] = {G_START, "PSS", "KiB", 0.20, NO_AIM, NO_AIM},
+    [RSS_ANON_50] = {G_MANY, "RssAnon of 50", "KiB", 0.15, NO_AIM, NO_AIM},
+    [VM_RSS_50] = {G_MANY, "VmRSS of 50", "KiB", 0.35, NO_AIM, NO_AIM},
+    [PSS_50] = {G_MANY, "PSS of 50", "KiB", 0.20, NO_AIM, NO_AIM},
+    [PROCESSES] = {G_START, "processes", "", NO_AIM, NO_AIM, NO_AIM},
+    [THREADS] = {G_START, "threads when idle", "", NO_AIM, 3, NO_AIM},
+    [FILES] = {G_START, "open files", "", 0.99, NO_AIM, NO_AIM},
+    [BINARY] = {G_START, "size of the binary", "KiB", 0.10, NO_AIM, NO_AIM},
+    [LIBRARIES] = {G_START, "… with all its libraries", "KiB", 0.40, NO_AIM, NO_AIM},
+    [LOADED] = {G_START, "… with all it loads for a screen", "KiB", 0.40, NO_AIM, NO_AIM},
+    [IDLE_WAKEUPS] = {G_IDLE, "idle: wake-ups", "1/s", NO_AIM, 0, NO_AIM},
+    [IDLE_CPU] = {G_IDLE, "idle: CPU", "us/s", NO_AIM, 0, NO_AIM},
+    [VIEWED_WAKEUPS] = {G_IDLE, "idle, one idle viewer: wake-ups", "1/s", 0.10, NO_AIM, NO_AIM},
+    [VIEWED_CPU] = {G_IDLE, "idle, one idle viewer: CPU", "us/s", 0.10, NO_AIM, NO_AIM},
+    [TEXT_TIME_RAW] = {G_SCREEN, "text screen to a viewer, raw", "ms", 0.7, NO_AIM, NO_AIM},
+    [TEXT_CPU_RAW] = {G_SCREEN, "… CPU", "ms", 0.7, NO_AIM, NO_AIM},
+    [TEXT_TIME_TIGHT] = {G_SCREEN, "text screen to a viewer, tight", "ms", 0.7, NO_AIM, NO_AIM},
+    [TEXT_CPU_TIGHT] = {G_SCREEN, "… CPU", "ms", 0.7, NO_AIM, NO_AIM},
+    [PAINT_TIME_RAW] = {G_SCREEN, "1024x768 to a viewer, raw", "ms", 0.7, NO_AIM, NO_AIM},
+    [PAINT_CPU_RAW] = {G_SCREEN, "… CPU", "ms", 0.7, NO_AIM, NO_AIM},
+    [PAINT_TIME_TIGHT] = {G_SCREEN, "1024x768 to a viewer, tight", "ms", 0.7, NO_AIM, NO_AIM},
+    [PAINT_CPU_TIGHT] = {G_SCREEN, "… CPU", "ms", 0.7, NO_AIM, NO_AIM},
+    [NEXT_1] = {G_MANY, "start of the next, beside 1", "ms", NO_AIM, NO_AIM, NO_AIM},
+    [NEXT_10] = {G_MANY, "start of the next, beside 10", "ms", NO_AIM, NO_AIM, NO_AIM},
+    [NEXT_50] = {G_MANY, "start of the next, beside 50", "ms", NO_AIM, NO_AIM, NO_AIM},
+    [TOTAL_1] = {G_MANY, "memory of 1, PSS", "MiB", NO_AIM, NO_AIM, NO_AIM},
+    [TOTAL_10] = {G_MANY, "memory of 10, PSS", "MiB", NO_AIM, NO_AIM, NO_AIM},
+    [TOTAL_50] = {G_MANY, "memory of 50, PSS", "MiB", NO_AIM, NO_AIM, NO_AIM},
+    [FLEET_WAKEUPS] = {G_MANY, "50, idle: wake-ups", "1/s", NO_AIM, 0, NO_AIM},
+    [FLEET_CPU] = {G_MANY, "50, idle: CPU", "us/s", NO_AIM, 0, NO_AIM},
+    [PORT_READ] = {G_ACCESS, "port read", "us", 0.5, NO_AIM, 1.3},
+    [PORT_WRITE] = {G_ACCESS, "port write", "us", 0.5, NO_AIM, 1.3},
+    [MEM_READ] = {G_ACCESS, "memory read", "us", NO_AIM, NO_AIM, NO_AIM},
+    [MEM_WRITE] = {G_ACCESS, "memory write", "us", 0.5, NO_AIM, 1.3},
+    [CONFIG_READ] = {G_ACCESS, "PCI config read", "us", 0.5, NO_AIM, 1.3},
+    [PORT_PAUSE] = {G_ACCESS, "port read after 300 us", "us", NO_AIM, NO_AIM, NO_AIM},
+    [INSW] = {G_ACCESS, "`rep insw` of a sector, less a read", "us", 0.1, NO_AIM, NO_AIM},
+    [MOVS] = {G_ACCESS, "4 KiB `movs` to VGA, less a write", "us", 0.1, NO_AIM, NO_AIM},
+    [PIO_READ] = {G_ACCESS, "PIO read, a sector", "us", 0.3, NO_AIM, NO_AIM},
+    [PIO_WRITE] = {G_ACCESS, "PIO write, a sector", "us", NO_AIM, NO_AIM, NO_AIM},
+    [DMA_R4K] = {G_ACCESS, "DMA read, 4 KiB", "us", 0.6, NO_AIM, NO_AIM},
+    [DMA_R64K] = {G_ACCESS, "DMA read, 64 KiB", "us", 0.6, NO_AIM, NO_AIM},
+    [DMA_R128K] = {G_ACCESS, "DMA read, 128 KiB", "us", 0.6, NO_AIM, NO_AIM},
+    [DMA_W4K] = {G_ACCESS, "DMA write, 4 KiB", "us", 0.6, NO_AIM, NO_AIM},
+    [DMA_W64K] = {G_ACCESS, "DMA write, 64 KiB", "us", 0.6, NO_AIM, NO_AIM},
+    [DMA_W128K] = {G_ACCESS, "DMA write, 128 KiB", "us", 0.6, NO_AIM, NO_AIM},
 };
 
 static double value[KINDS][ROWS][MAX_PAIRS];
-static unsigned rounds = 10; /* blocks of each timing */
+static unsigned pairs = 5, idle_s = 30, fleet = FLEET;
+static bool wanted[GROUPS];
+unsigned rounds = 10;
 
-static double now_us(void)
+static void keep(enum dm_kind kind, unsigned pair, const struct figures *f)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
+    for (unsigned r = 0; r < ROWS; r++)
+        if (!isnan(f->at[r]))
+            value[kind][r][pair] = f->at[r];
 }
 
-static int compare(const void *a, const void *b)
+static enum dm_kind in_turn(unsigned pair, unsigned turn, unsigned kinds)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    return (enum dm_kind)(pair % 2 ? kinds - 1 - turn : turn);
 }
 
-static double median(const double *v, unsigned n)
+static unsigned vnc_port(unsigned number)
 {
-    double s[MAX_PAIRS];
-    memcpy(s, v, n * sizeof(*s));
-    qsort(s, n, sizeof(*s), compare);
-    return n % 2 ? s[n / 2] : (s[n / 2 - 1] + s[n / 2]) / 2;
+    return 15900 + number;
 }
 
-/* --- what the kernel knows of the processes --- */
+/* --- start, memory, size --- */
 
-struct usage {
-    double rss_anon, vm_rss, pss, processes, threads, files, switches, cpu_us;
-};
-
-static double field(const char *path, const char *name)
+static void size_rows(enum dm_kind kind, const struct held *h, struct figures *f)
 {
-    char line[512];
-    double sum = 0;
-    FILE *f = fopen(path, "r");
-    while (f && fgets(line, sizeof(line), f))
-        if (!strncmp(line, name, strlen(name)))
-            sum += atof(line + strlen(name));
-    if (f)
-        fclose(f);
-    return sum;
+    char path[512];
+    (void)kind;
+    snprintf(path, sizeof(path), "/proc/%d/exe", (int)h->dm);
+    char binary[512];
+    ssize_t n = readlink(path, binary, sizeof(binary) - 1);
+    binary[n > 0 ? n : 0] = 0;
+    f->at[BINARY] = size_of_binary(binary);
+    f->at[LIBRARIES] = size_with_libraries(binary);
 }
 
-/* Sums of Rss and Pss of what is not the guest's memory. */
-static void mappings(pid_t pid, double *rss, double *pss)
+static bool start_rows(enum dm_kind kind, struct figures *f)
 {
-    char path[64], line[512];
-    bool guest = false;
-    snprintf(path, sizeof(path), "/proc/%d/smaps", (int)pid);
-    FILE *f = fopen(path, "r");
-    while (f && fgets(line, sizeof(line), f)) {
-        if (isxdigit((unsigned char)line[0]) && !isupper((unsigned char)line[0]))
-            guest = strstr(line, "memfd:xenstub");
-        else if (!guest && !strncmp(line, "Rss:", 4))
-            *rss += atof(line + 4);
-        else if (!guest && !strncmp(line, "Pss:", 4))
-            *pss += atof(line + 4);
-    }
-    if (f)
-        fclose(f);
-}
-
-static void add_files(pid_t pid, struct usage *u)
-{
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-    DIR *d = opendir(path);
-    for (struct dirent *e; d && (e = readdir(d));)
-        if (isdigit((unsigned char)e->d_name[0]) && atoi(e->d_name) < STUB_FD)
-            u->files++;
-    if (d)
-        closedir(d);
-}
-
-static void add_threads(pid_t pid, struct usage *u)
-{
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-    DIR *d = opendir(path);
-    for (struct dirent *e; d && (e = readdir(d));) {
-        if (!isdigit((unsigned char)e->d_name[0]))
-            continue;
-        char file[400];
-        snprintf(file, sizeof(file), "%s/%s/status", path, e->d_name);
-        u->threads++;
-        u->switches += field(file, "voluntary_ctxt_switches:");
-        snprintf(file, sizeof(file), "%s/%s/schedstat", path, e->d_name);
-        u->cpu_us += field(file, "") / 1e3;
-    }
-    if (d)
-        closedir(d);
-}
-
-static void add_process(pid_t pid, bool main_process, struct usage *u)
-{
-    char path[64];
-    double rss = 0;
-    mappings(pid, &rss, &u->pss);
-    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-    if (main_process) {
-        u->rss_anon = field(path, "RssAnon:");
-        u->vm_rss = rss;
-    }
-    u->processes++;
-    add_threads(pid, u);
-    add_files(pid, u);
-}
-
-static pid_t parent_of(pid_t pid)
-{
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-    return (pid_t)field(path, "PPid:");
-}
-
-static struct usage usage_of(pid_t pid)
-{
-    struct usage u = {0};
-    add_process(pid, true, &u);
-    DIR *d = opendir("/proc");
-    for (struct dirent *e; d && (e = readdir(d));)
-        if (isdigit((unsigned char)e->d_name[0]) && parent_of(atoi(e->d_name)) == pid)
-            add_process(atoi(e->d_name), false, &u);
-    if (d)
-        closedir(d);
-    return u;
-}
-
-/* --- timings --- */
-
-/* The median of blocks of `per` calls: us per call. */
-#define TIMED(per, expression)                      \
-    __extension__({                                 \
-        double block_[MAX_PAIRS];                   \
-        for (unsigned b_ = 0; b_ < rounds; b_++) {  \
-            double t_ = now_us();                   \
-            for (unsigned i_ = 0; i_ < (per); i_++) \
-                expression;                         \
-            block_[b_] = (now_us() - t_) / (per);   \
-        }                                           \
-        median(block_, rounds);                     \
-    })
-
-static void accesses(struct xenstub *x, double *out)
-{
-    const uint8_t vga = PC_DEVFN(DM_VGA_SLOT, 0);
-    static const uint16_t sequencer[] = {0x0300, 0x0F02, 0x0E04},
-                          graphics[] = {0x0005, 0x0506, 0xFF08};
-    vcpu_out(x, 0, 0x3C2, 1, 0x63);
-    for (unsigned i = 0; i < 3; i++) {
-        vcpu_out(x, 0, 0x3C4, 2, sequencer[i]);
-        vcpu_out(x, 0, 0x3CE, 2, graphics[i]);
-    }
-    for (unsigned i = 0; i < 1000; i++) /* warm */
-        vcpu_in(x, 0, 0x3F6, 1);
-    out[PORT_READ] = TIMED(1000, vcpu_in(x, 0, 0x3F6, 1));
-    out[PORT_WRITE] = TIMED(1000, vcpu_out(x, 0, 0x1F2, 1, i_));
-    out[MEM_READ] = TIMED(1000, vcpu_read(x, 0, 0xA0000, 4));
-    out[MEM_WRITE] = TIMED(1000, vcpu_write(x, 0, 0xA0000, 4, i_));
-    out[CONFIG_READ] = TIMED(1000, vcpu_pci_read(x, 0, vga, 0, 4));
-    double pause = TIMED(20, usleep(300));
-    out[PORT_PAUSE] = TIMED(20, (usleep(300), vcpu_in(x, 0, 0x3F6, 1))) - pause;
-    vcpu_movs(x, 0, 0xA0000, 4, 1024, BUFFER, false, false);
-    out[MOVS] = TIMED(50, vcpu_movs(x, 0, 0xA0000, 4, 1024, BUFFER, false, false)) - out[MEM_WRITE];
-}
-
-/* The string instructions alone, out of reads of many sectors. */
-static double insw(struct xenstub *x)
-{
-    double block[MAX_PAIRS];
-    for (unsigned b = 0; b < rounds; b++) {
-        double sum = 0;
-        for (unsigned i = 0; i < 50; i++) {
-            vcpu_out(x, 0, 0x1F6, 1, 0xE0);
-            vcpu_out(x, 0, 0x1F2, 1, 1);
-            vcpu_out(x, 0, 0x1F7, 1, 0xEC);
-            xenstub_wait_isa(x, 14, true, 1000);
-            vcpu_in(x, 0, 0x1F7, 1);
-            double t = now_us();
-            vcpu_ins(x, 0, 0x1F0, 2, 256, BUFFER, false);
-            sum += now_us() - t;
-        }
-        block[b] = sum / 50;
-    }
-    return median(block, rounds);
-}
-
-static bool disk(struct xenstub *x, double *out)
-{
-    bool ok =
-        pc_ide_read_pio(x, 0, 0, 128, BUFFER) && pc_ide_dma(x, 0, 0, 256, BUFFER, TABLE, false);
-    if (!ok)
+    struct setup s = {.kind = kind, .disk = SMALL_DISK};
+    struct held h;
+    if (!held_start(&h, &s))
         return false;
-    out[INSW] = insw(x) - out[PORT_READ];
-    out[PIO] = TIMED(2, ok &= pc_ide_read_pio(x, 0, i_ * 128, 128, BUFFER)) / 128;
-    out[DMA_4K] = TIMED(50, ok &= pc_ide_dma(x, 0, i_ * 8, 8, BUFFER, TABLE, false));
-    out[DMA_64K] = TIMED(20, ok &= pc_ide_dma(x, 0, i_ * 128, 128, BUFFER, TABLE, false));
-    out[DMA_128K] = TIMED(20, ok &= pc_ide_dma(x, 0, i_ * 256, 256, BUFFER, TABLE, false));
-    out[DMA_W4K] = TIMED(50, ok &= pc_ide_dma(x, 0, i_ * 8, 8, BUFFER, TABLE, true));
-    out[DMA_W128K] = TIMED(20, ok &= pc_ide_dma(x, 0, i_ * 256, 256, BUFFER, TABLE, true));
-    return ok;
-}
-
-/* Which CPUs they may use. */
-static void place(pid_t dm, int vcpu_cpu, int dm_cpu)
-{
-    char path[64];
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(vcpu_cpu, &set);
-    sched_setaffinity(0, sizeof(set), &set);
-    CPU_ZERO(&set);
-    CPU_SET(dm_cpu, &set);
-    snprintf(path, sizeof(path), "/proc/%d/task", (int)dm);
-    DIR *d = opendir(path);
-    for (struct dirent *e; d && (e = readdir(d));)
-        if (isdigit((unsigned char)e->d_name[0]))
-            sched_setaffinity(atoi(e->d_name), sizeof(set), &set);
-    if (d)
-        closedir(d);
-}
-
-static bool timings(struct xenstub *x, enum dm_kind kind, double *out)
-{
-    accesses(x, out);
-    if (kind != DM_NULL)
-        return disk(x, out);
-    out[INSW] = out[PIO] = out[MOVS] = NAN;
-    for (unsigned r = DMA_4K; r <= DMA_W128K; r++)
-        out[r] = NAN;
+    usleep(500000);
+    struct usage u = usage_of(h.dm, true);
+    f->at[START] = h.start_ms;
+    f->at[RSS_ANON] = u.rss_anon;
+    f->at[VM_RSS] = u.vm_rss;
+    f->at[PSS] = u.pss;
+    f->at[PROCESSES] = u.processes;
+    f->at[THREADS] = u.threads;
+    f->at[FILES] = u.files;
+    size_rows(kind, &h, f);
+    held_end(&h);
+    s.vnc = vnc_port(0);
+    s.idle_viewer = true;
+    if (!held_start(&h, &s))
+        return false;
+    usleep(500000);
+    f->at[LOADED] = size_loaded(h.dm);
+    held_end(&h);
     return true;
 }
 
-/* One run of one device model. */
-static bool measure(enum dm_kind kind, double *out, unsigned idle_s)
+/* --- one at a time, in alternation --- */
+
+static bool run_one(enum group group, enum dm_kind kind, struct figures *f)
 {
-    struct xenstub_config config = {.domid = 7, .ram_bytes = (uint64_t)RAM_MB << 20};
-    struct xenstub *x = xenstub_new(&config);
-    static struct dm dm;
-    bool ok = x && dm_init(&dm, kind, x, RAM_MB) && dm_make_image(&dm, IMAGE);
-    double t = now_us();
-    ok = ok && dm_start(&dm, x, 30000);
-    out[START] = (now_us() - t) / 1e3;
-    if (ok) {
-        if (kind != DM_NULL)
-            pc_setup(x, PC_DEVFN(DM_VGA_SLOT, 0));
-        sleep(1);
-        struct usage before = usage_of(xenstub_pid(x));
-        sleep(idle_s);
-        struct usage u = usage_of(xenstub_pid(x));
-        out[RSS_ANON] = u.rss_anon;
-        out[VM_RSS] = u.vm_rss;
-        out[PSS] = u.pss;
-        out[PROCESSES] = u.processes;
-        out[THREADS] = u.threads;
-        out[FILES] = u.files;
-        out[WAKEUPS] = (u.switches - before.switches) / idle_s;
-        out[IDLE_CPU] = (u.cpu_us - before.cpu_us) / idle_s;
-        double together[TIMED_END];
-        cpu_set_t all;
-        sched_getaffinity(0, sizeof(all), &all);
-        place(xenstub_pid(x), 0, sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 1 : 0);
-        ok = timings(x, kind, out);
-        place(xenstub_pid(x), 0, 0);
-        ok = ok && timings(x, kind, together);
-        sched_setaffinity(0, sizeof(all), &all);
-        memcpy(out + TIMED_END, together + TIMED_FIRST,
-               (TIMED_END - TIMED_FIRST) * sizeof(*together));
-        xenstub_end(x, kind == DM_NULL ? SIGKILL : SIGHUP, 5000);
+    struct setup s = {.kind = kind, .disk = DISK};
+    figures_clear(f);
+    if (group == G_START)
+        return start_rows(kind, f);
+    if (group == G_ACCESS)
+        return held_run(&s, timed_rows, f);
+    s.vnc = vnc_port(0);
+    return held_run(&s, screen_rows, f);
+}
+
+static bool alternate(enum group group)
+{
+    unsigned kinds = group == G_ACCESS ? KINDS : KINDS - 1;
+    struct figures f;
+    bool ok = run_one(group, DM_OURS, &f) && run_one(group, DM_STOCK, &f); /* warm */
+    for (unsigned p = 0; ok && p < pairs; p++)
+        for (unsigned turn = 0; ok && turn < kinds; turn++) {
+            enum dm_kind kind = in_turn(p, turn, kinds);
+            ok = run_one(group, kind, &f);
+            keep(kind, p, &f);
+        }
+    return ok;
+}
+
+/* --- idle, all at once --- */
+
+/* `pairs` of each, without and with a viewer, sampled over the same seconds. */
+static bool idle(void)
+{
+    static struct held h[KINDS - 1][2][MAX_PAIRS];
+    static struct usage before[KINDS - 1][2][MAX_PAIRS];
+    unsigned n = pairs < MAX_FLEET / 4 ? pairs : MAX_FLEET / 4, number = 0;
+    bool ok = true;
+    for (unsigned p = 0; p < n; p++)
+        for (unsigned turn = 0; turn < KINDS - 1; turn++)
+            for (unsigned viewer = 0; viewer < 2; viewer++) {
+                enum dm_kind kind = in_turn(p, turn, KINDS - 1);
+                struct setup s = {.kind = kind,
+                                  .number = number,
+                                  .vnc = vnc_port(number),
+                                  .disk = SMALL_DISK,
+                                  .idle_viewer = viewer};
+                number++;
+                ok = ok && held_start(&h[kind][viewer][p], &s);
+            }
+    for (unsigned after = 0; ok && after < 2; after++) {
+        sleep(after ? idle_s : 5 + idle_s / 2);
+        for (unsigned p = 0; p < n; p++)
+            for (unsigned kind = 0; kind < KINDS - 1; kind++)
+                for (unsigned viewer = 0; viewer < 2; viewer++) {
+                    struct usage u = usage_of(h[kind][viewer][p].dm, false),
+                                 *b = &before[kind][viewer][p];
+                    enum row wakeups = viewer ? VIEWED_WAKEUPS : IDLE_WAKEUPS,
+                             cpu = viewer ? VIEWED_CPU : IDLE_CPU;
+                    value[kind][wakeups][p] = (u.switches - b->switches) / idle_s;
+                    value[kind][cpu][p] = (u.cpu_us - b->cpu_us) / idle_s;
+                    *b = u;
+                }
     }
-    xenstub_free(x);
+    for (unsigned p = 0; p < n; p++)
+        for (unsigned kind = 0; kind < KINDS - 1; kind++)
+            for (unsigned viewer = 0; viewer < 2; viewer++)
+                if (h[kind][viewer][p].child)
+                    held_end(&h[kind][viewer][p]);
+    return ok;
+}
+
+/* --- many --- */
+
+/* What the next one needs to start, and all of them in memory. */
+static bool beside(enum dm_kind kind, const struct held *h, unsigned n, enum row next,
+                   enum row total)
+{
+    for (unsigned i = 0; i < pairs; i++) {
+        struct setup s = {.kind = kind, .number = fleet + 1, .disk = SMALL_DISK};
+        struct held one;
+        if (!held_start(&one, &s))
+            return false;
+        value[kind][next][i] = one.start_ms;
+        held_end(&one);
+    }
+    struct usage sum = {0};
+    for (unsigned i = 0; i < n; i++) {
+        struct usage u = usage_of(h[i].dm, true);
+        sum.rss_anon += u.rss_anon;
+        sum.vm_rss += u.vm_rss;
+        sum.pss += u.pss;
+    }
+    for (unsigned i = 0; i < pairs; i++) {
+        value[kind][total][i] = sum.pss / 1024;
+        if (total != TOTAL_50)
+            continue;
+        value[kind][RSS_ANON_50][i] = sum.rss_anon;
+        value[kind][VM_RSS_50][i] = sum.vm_rss;
+        value[kind][PSS_50][i] = sum.pss;
+    }
+    return true;
+}
+
+static bool many_of(enum dm_kind kind)
+{
+    static struct held h[FLEET];
+    struct usage before = {0}, after = {0};
+    bool ok = true;
+    memset(h, 0, sizeof(h));
+    for (unsigned i = 0; ok && i < fleet; i++) {
+        struct setup s = {.kind = kind, .number = i, .disk = SMALL_DISK};
+        ok = held_start(&h[i], &s);
+        if (ok && i + 1 == 1)
+            ok = beside(kind, h, 1, NEXT_1, TOTAL_1);
+        else if (ok && i + 1 == 10)
+            ok = beside(kind, h, 10, NEXT_10, TOTAL_10);
+        else if (ok && i + 1 == fleet)
+            ok = beside(kind, h, fleet, NEXT_50, TOTAL_50);
+    }
+    unsigned seconds = idle_s / 3 ? idle_s / 3 : 1;
+    for (unsigned turn = 0; ok && turn < 2; turn++) {
+        sleep(turn ? seconds : 2);
+        for (unsigned i = 0; i < fleet; i++) {
+            struct usage u = usage_of(h[i].dm, false), *sum = turn ? &after : &before;
+            sum->switches += u.switches;
+            sum->cpu_us += u.cpu_us;
+        }
+    }
+    for (unsigned i = 0; i < pairs; i++) {
+        value[kind][FLEET_WAKEUPS][i] = (after.switches - before.switches) / seconds;
+        value[kind][FLEET_CPU][i] = (after.cpu_us - before.cpu_us) / seconds;
+    }
+    for (unsigned i = 0; i < fleet; i++)
+        if (h[i].child)
+            held_end(&h[i]);
     return ok;
 }
 
 /* --- the table --- */
 
-static void name_machine(unsigned pairs, bool busy)
+static void name_machine(void)
 {
     struct utsname u;
     char line[256], cpu[256] = "?";
@@ -380,111 +302,173 @@ static void name_machine(unsigned pairs, bool busy)
     uname(&u);
     double load = 0;
     getloadavg(&load, 1);
-    printf("%s, %ld CPUs, Linux %s; %u pairs in alternation, medians%s; load at the start %.1f\n",
-           cpu, sysconf(_SC_NPROCESSORS_ONLN), u.release, pairs, busy ? ", every CPU busy" : "",
+    printf("%s, %ld CPUs, %.0f GB, Linux %s; %u pairs in alternation, medians; load at the start "
+           "%.1f\n",
+           cpu, sysconf(_SC_NPROCESSORS_ONLN),
+           (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / 1e9, u.release, pairs,
            load);
 }
 
-static void print_row(unsigned r, unsigned pairs)
+static void number(double v)
 {
-    unsigned about = r < TIMED_END ? r : r - TIMED_END + TIMED_FIRST;
+    if (isnan(v) || isinf(v))
+        printf(" |");
+    else
+        printf(" %.*f |", fabs(v) >= 1000 ? 0 : fabs(v) >= 100 || v == floor(v) ? 0 : 1, v);
+}
+
+static void ratio(double v)
+{
+    if (isfinite(v))
+        printf(" %.2f |", v);
+    else
+        printf(" |");
+}
+
+static void print_row(unsigned r, bool with_limit)
+{
+    unsigned about = r < TIMED_END ? r : TIMED_FIRST + (r - TIMED_FIRST) % TIMED;
     double ours = median(value[DM_OURS][r], pairs), stock = median(value[DM_STOCK][r], pairs),
-           null = median(value[DM_NULL][r], pairs), low = INFINITY, high = 0;
-    printf("%-44s %9.1f %9.1f", row[about].name, ours, stock);
-    if (isnan(null) || r < PORT_READ)
-        printf("         -");
-    else
-        printf(" %9.1f", null);
-    if (stock > 0)
-        printf("  %6.3f", ours / stock);
-    else
-        printf("       -");
-    for (unsigned i = 0; i < pairs; i++) { /* the spread is that of the pairs' ratios */
+           null = median(value[DM_NULL][r], pairs), low = INFINITY, high = -INFINITY;
+    if (isnan(ours) && isnan(stock))
+        return;
+    printf("| %s%s%s |", row[about].name, row[about].unit[0] ? ", " : "", row[about].unit);
+    number(ours);
+    number(stock);
+    ratio(ours / stock);
+    for (unsigned i = 0; i < pairs; i++) {
         double q = value[DM_OURS][r][i] / value[DM_STOCK][r][i];
         low = q < low ? q : low;
         high = q > high ? q : high;
     }
     if (isfinite(low) && isfinite(high))
-        printf("  %6.3f-%-6.3f", low, high);
+        printf(" %.2f-%.2f |", low, high);
     else
-        printf("  %13s", "");
-    if (row[about].aim > 0)
-        printf(" %6.2f %s", row[about].aim,
-               stock > 0 && ours / stock <= row[about].aim ? "" : "MISSED");
-    printf("  %s\n", row[about].unit);
+        printf(" |");
+    if (!isnan(row[about].aim))
+        printf(" %.2f%s |", row[about].aim, ours / stock <= row[about].aim ? "" : " **missed**");
+    else if (!isnan(row[about].most))
+        printf(" %.0f in all%s |", row[about].most, ours <= row[about].most ? "" : " **missed**");
+    else
+        printf(" |");
+    if (with_limit) {
+        number(null);
+        if (isfinite(ours / null) && isnan(row[about].of_limit))
+            printf(" %.2f |", ours / null);
+        else if (isfinite(ours / null))
+            printf(" %.2f%s |", ours / null,
+                   ours / null <= row[about].of_limit ? "" : " **missed 1.3**");
+        else
+            printf(" |");
+    }
+    printf("\n");
 }
 
-static pid_t hog[64];
-
-static void make_busy(void)
+static void print_values(void)
 {
-    long cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    for (long i = 0; i < cpus && i < 64; i++) {
-        hog[i] = fork();
-        if (!hog[i]) {
-            prctl(PR_SET_PDEATHSIG, SIGKILL);
-            cpu_set_t set;
-            CPU_ZERO(&set);
-            CPU_SET((int)i, &set);
-            sched_setaffinity(0, sizeof(set), &set);
-            for (;;)
-                ;
+    static const char *const kind_name[KINDS] = {"ours", "stock", "null"};
+    printf("\n");
+    for (unsigned r = 0; r < ROWS; r++)
+        for (unsigned kind = 0; kind < KINDS; kind++) {
+            if (isnan(median(value[kind][r], pairs)))
+                continue;
+            unsigned about = r < TIMED_END ? r : TIMED_FIRST + (r - TIMED_FIRST) % TIMED;
+            printf("%-36s %u %-5s", row[about].name,
+                   r < TIMED_FIRST ? 0 : (r - TIMED_FIRST) / TIMED, kind_name[kind]);
+            for (unsigned p = 0; p < pairs; p++)
+                printf(" %8.2f", value[kind][r][p]);
+            printf("\n");
         }
+}
+
+static void print_tables(void)
+{
+    static const char *const place[PLACES] = {
+        "a CPU each", "both on one CPU", "both on one CPU, and something computes on every CPU"};
+    if (wanted[G_START] || wanted[G_IDLE] || wanted[G_MANY] || wanted[G_SCREEN]) {
+        printf("\n| work | hvm-dm | stock | ratio | spread | aim |\n"
+               "| --- | --- | --- | --- | --- | --- |\n");
+        for (unsigned r = 0; r < TIMED_FIRST; r++)
+            print_row(r, false);
     }
+    for (unsigned p = 0; wanted[G_ACCESS] && p < PLACES; p++) {
+        printf("\n| %s | hvm-dm | stock | ratio | spread | aim | limit | ours/limit |\n"
+               "| --- | --- | --- | --- | --- | --- | --- | --- |\n",
+               place[p]);
+        for (unsigned r = TIMED_FIRST; r < TIMED_END; r++)
+            print_row(r + p * TIMED, true);
+    }
+}
+
+static bool choose(char *list)
+{
+    memset(wanted, 0, sizeof(wanted));
+    for (char *save = NULL, *w = strtok_r(list, ",", &save); w; w = strtok_r(NULL, ",", &save)) {
+        unsigned g = 0;
+        while (g < GROUPS && strcmp(w, group_name[g]) != 0)
+            g++;
+        if (g == GROUPS)
+            return false;
+        wanted[g] = true;
+    }
+    return true;
 }
 
 int main(int argc, char **argv)
 {
-    unsigned pairs = 5, idle_s = 5;
-    bool busy = false;
-    for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "--pairs") && i + 1 < argc)
+    bool values = false, understood = true;
+    if (argc >= 5 && !strcmp(argv[1], "--loop"))
+        return !loop_for_profile(argv[2][0] == 'o'   ? DM_OURS
+                                 : argv[2][0] == 's' ? DM_STOCK
+                                                     : DM_NULL,
+                                 argv[3], (unsigned)atoi(argv[4]), argc > 5);
+    for (unsigned g = 0; g < GROUPS; g++)
+        wanted[g] = true;
+    for (int i = 1; i < argc && understood; i++) {
+        if (!strcmp(argv[i], "--pairs") && i + 1 < argc) {
             pairs = (unsigned)atoi(argv[++i]);
-        else if (!strcmp(argv[i], "--busy"))
-            busy = true;
-        else if (!strcmp(argv[i], "--quick")) {
+        } else if (!strcmp(argv[i], "--only") && i + 1 < argc) {
+            understood = choose(argv[++i]);
+        } else if (!strcmp(argv[i], "--values")) {
+            values = true;
+        } else if (!strcmp(argv[i], "--quick")) {
             pairs = 2;
             rounds = 4;
-            idle_s = 1;
+            idle_s = 6;
         } else {
-            fprintf(stderr, "usage: %s [--pairs N] [--busy] [--quick]\n", argv[0]);
-            return 2;
+            understood = false;
         }
     }
-    if (!pairs || pairs > MAX_PAIRS)
-        pairs = 5;
-    name_machine(pairs, busy);
-    if (busy)
-        make_busy();
+    if (!understood || !pairs || pairs > MAX_PAIRS) {
+        fprintf(stderr,
+                "usage: %s [--pairs N] [--quick] [--values] [--only start,access,polling,"
+                "screen,idle,many]\n",
+                argv[0]);
+        return 2;
+    }
+    for (unsigned k = 0; k < KINDS; k++)
+        for (unsigned r = 0; r < ROWS; r++)
+            for (unsigned p = 0; p < MAX_PAIRS; p++)
+                value[k][r][p] = NAN;
+    name_machine();
     bool ok = true;
-    double warm[ROWS];
-    ok = measure(DM_OURS, warm, 1) && measure(DM_STOCK, warm, 1); /* page cache of both */
-    for (unsigned p = 0; ok && p < pairs; p++) {
-        static const enum dm_kind order[2][KINDS] = {{DM_OURS, DM_STOCK, DM_NULL},
-                                                     {DM_NULL, DM_STOCK, DM_OURS}};
-        for (unsigned k = 0; ok && k < KINDS; k++) {
-            double out[ROWS];
-            enum dm_kind kind = order[p % 2][k];
-            ok = measure(kind, out, idle_s);
-            for (unsigned r = 0; r < ROWS; r++)
-                value[kind][r][p] = out[r];
-        }
-    }
-    for (unsigned i = 0; i < 64; i++)
-        if (hog[i] > 0)
-            kill(hog[i], SIGKILL);
+    static const enum group one_by_one[] = {G_START, G_ACCESS, G_SCREEN};
+    for (unsigned g = 0; g < 3; g++)
+        if (wanted[one_by_one[g]])
+            ok = ok && alternate(one_by_one[g]);
+    if (wanted[G_IDLE])
+        ok = ok && idle();
+    if (wanted[G_MANY])
+        ok = ok && many_of(DM_OURS) && many_of(DM_STOCK);
     if (!ok) {
-        fprintf(stderr, "a device model did not do its work (is the stock one installed?)\n");
+        fprintf(stderr,
+                "bench: a device model did not do its work (is the stock one installed?)\n");
         return 1;
     }
-    printf("%-44s %9s %9s %9s  %6s  %13s %6s\n", "", "ours", "stock", "null", "ratio",
-           "ratio, spread", "aim");
-    for (unsigned r = 0; r < ROWS; r++) {
-        if (r == TIMED_FIRST)
-            puts("-- vCPU and device model on a CPU each");
-        if (r == TIMED_END)
-            puts("-- both on one CPU");
-        print_row(r, pairs);
-    }
+    print_tables();
+    if (wanted[G_POLLING] && !polling_table(pairs))
+        return 1;
+    if (values)
+        print_values();
     return 0;
 }

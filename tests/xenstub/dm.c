@@ -76,6 +76,14 @@ bool dm_init(struct dm *dm, enum dm_kind kind, struct xenstub *x, unsigned megab
     return true;
 }
 
+void dm_set_vnc(struct dm *dm, unsigned port)
+{
+    snprintf(dm->vnc_arg, sizeof(dm->vnc_arg), "127.0.0.1:%d", (int)port - 5900);
+    for (size_t i = 1; dm->argv[i]; i++)
+        if (!strcmp(dm->argv[i - 1], "-vnc"))
+            dm->argv[i] = dm->vnc_arg;
+}
+
 uint8_t dm_pattern(size_t i)
 {
     return (uint8_t)(i * 31 + (i >> 9) * 7 + (i >> 17));

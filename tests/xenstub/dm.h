@@ -13,7 +13,7 @@ enum dm_kind { DM_OURS, DM_STOCK, DM_NULL };
 struct dm {
     enum dm_kind kind;
     char binary[512], image[128], qmp[128];
-    char qmp_arg[256], drive_arg[256], domid[16], megabytes[16];
+    char qmp_arg[256], drive_arg[256], domid[16], megabytes[16], vnc_arg[32];
     const char *argv[64];
 };
 
@@ -23,6 +23,9 @@ struct dm {
  * program. Fills the rest for a domain with `megabytes` of RAM. False: there is no such binary.
  */
 bool dm_init(struct dm *dm, enum dm_kind kind, struct xenstub *x, unsigned megabytes);
+
+/* Gives it a screen for viewers at this TCP port of the loopback interface (5900 or more). */
+void dm_set_vnc(struct dm *dm, unsigned port);
 
 /* Writes the image: `bytes` of which byte i is dm_pattern(i). */
 bool dm_make_image(const struct dm *dm, size_t bytes);
