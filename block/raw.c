@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * raw: the driver for plain files and block devices. Three ways lead to the medium:
- *  - page cache, on the loop's thread: what the kernel has at hand (RWF_NOWAIT), small pieces;
+ *  - page cache, on the loop's thread: what the kernel has at hand (RWF_NOWAIT), small pieces, and
+ *    small writes as long as they prove to be quick;
  *  - page cache, on a worker: what may block;
  *  - O_DIRECT (cache=none, directsync): kernel AIO, through aligned bounce buffers, since the
  * kernel cannot pin a foreign mapping. What it can't start without blocking goes to a worker. FLUSH
@@ -10,10 +11,12 @@
 #include "block/raw.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/vfs.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -121,6 +124,26 @@ static void relieve(void *opaque)
         timer_arm_in(&raw->relief, RAW_RELIEF_NS);
 }
 
+/* How long a write into the page cache took. One that blocked in here held up all devices, so that
+ * it must not happen often: on a disk too slow for its guest the workers do the writing. */
+static void note_write(struct raw *raw, uint64_t ns, bool here)
+{
+    if (ns > RAW_SLOW_NS) {
+        raw->quick = 0;
+        if (here && raw->quick_need < RAW_QUICK_MAX)
+            raw->quick_need *= 2;
+    } else if (raw->quick < RAW_QUICK_MAX && ++raw->quick == RAW_QUICK_MAX) {
+        raw->quick_need = RAW_QUICK_MIN;
+    }
+}
+
+/* Whole pages: then none has to be read first. */
+static bool may_write_here(const struct raw *raw, const struct block_request *r)
+{
+    return (raw->has & RAW_HAS_LOCAL) && raw->quick >= raw->quick_need && !raw->sync &&
+           r->bytes <= RAW_WRITE_INLINE_MAX && !((r->offset | r->bytes) % RAW_WRITE_PAGE);
+}
+
 /* Buffered READ or WRITE: what the page cache can do at once, else a worker. */
 static void start_buffered(struct raw_job *job)
 {
@@ -148,6 +171,14 @@ static void start_buffered(struct raw_job *job)
         }
         if ((size_t)n < covered)
             break;
+    }
+    if (!read && !(raw->has & way) && may_write_here(raw, r)) {
+        const struct clock *clock = loop_clock(raw->block->loop);
+        uint64_t start = clock_now(clock);
+        int error = (int)-raw_buffered(job);
+        note_write(raw, clock_now(clock) - start, true);
+        end_job(job, error, false);
+        return;
     }
     to_worker(job, RAW_TASK_BUFFERED);
 }
@@ -428,6 +459,8 @@ static void work_done(struct raw_job *job)
         transfer_done(job, job->result, false);
         return;
     }
+    if (job->task == RAW_TASK_BUFFERED && job->request->op == BLOCK_WRITE)
+        note_write(raw, job->took, false);
     /* Only a worker drops these two: what it found missing stays missing. */
     raw->has &= job->has | ~(unsigned)(RAW_HAS_PUNCH | RAW_HAS_ZERO);
     end_job(job, (int)-job->result, true);
@@ -571,6 +604,23 @@ static bool open_kaio(struct raw *raw, const struct block_config *config, struct
                    config->cache == BLOCK_CACHE_NONE ? "writeback" : "writethrough");
 }
 
+/* Behind NFS, FUSE and the like a write may wait for somebody else for ever. */
+static bool is_local(const struct image_file *file)
+{
+    static const unsigned long types[] = {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC,
+                                          F2FS_SUPER_MAGIC, TMPFS_MAGIC};
+    struct statfs fs;
+
+    if (file->device)
+        return true;
+    if (fstatfs(file->fd, &fs) < 0)
+        return false;
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if ((unsigned long)fs.f_type == types[i])
+            return true;
+    return false;
+}
+
 static struct block *open_raw(struct loop *loop, const struct block_config *config, bool container,
                               struct err *err)
 {
@@ -590,7 +640,8 @@ static struct block *open_raw(struct loop *loop, const struct block_config *conf
     raw->direct = cache_is_direct(config->cache);
     raw->sync = cache_is_sync(config->cache);
     raw->has = RAW_HAS_NOWAIT_READ | RAW_HAS_NOWAIT_WRITE | RAW_HAS_NOWAIT_DIRECT | RAW_HAS_PUNCH |
-               RAW_HAS_ZERO;
+               RAW_HAS_ZERO | (is_local(&raw->file) ? RAW_HAS_LOCAL : 0);
+    raw->quick_need = RAW_QUICK_MIN;
     raw->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (raw->event_fd < 0) {
         err_set(err, "disk %s: eventfd: %s", config->id, strerror(errno));

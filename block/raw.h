@@ -14,7 +14,15 @@
 #define RAW_SPARE_MIN    (64u * 1024)
 #define RAW_INLINE_MAX \
     (256u * 1024) /* most that is copied from the page cache on the loop's thread */
-#define RAW_KAIO_MAX 128u
+/* Writes into the page cache that may be done on the loop's thread: whole pages, not many. Few
+ * kernels and file systems promise not to block on them (RWF_NOWAIT), yet they hardly ever do:
+ * until one takes long, they are. */
+#define RAW_WRITE_INLINE_MAX (128u * 1024)
+#define RAW_WRITE_PAGE       4096u
+#define RAW_SLOW_NS          (1 * NS_PER_MS)
+#define RAW_QUICK_MIN        16u /* quick ones in a row before that, at first; doubled by each … */
+#define RAW_QUICK_MAX        4096u /* … that was slow; so many in a row forget it */
+#define RAW_KAIO_MAX         128u
 #define RAW_CONTAINER_BYTES \
     (UINT64_C(1) << 62) /* no limit of ours: the file system says EFBIG, a device ENOSPC */
 #define RAW_RELIEF_NS (10 * NS_PER_MS)
@@ -27,6 +35,7 @@ enum {
     RAW_HAS_KAIO_FSYNC = 1 << 3,
     RAW_HAS_PUNCH = 1 << 4, /* holes, or the device's discard */
     RAW_HAS_ZERO = 1 << 5,  /* zeroing without writing */
+    RAW_HAS_LOCAL = 1 << 6, /* no other machine, and no other process, stands behind its pages */
 };
 
 enum raw_task {
@@ -59,7 +68,8 @@ struct raw_job {
     /* A worker's input and result. */
     enum raw_task task;
     unsigned has;
-    long result; /* bytes or 0, or a negative errno value */
+    long result;   /* bytes or 0, or a negative errno value */
+    uint64_t took; /* ns; RAW_TASK_BUFFERED only */
 };
 
 struct raw {
@@ -69,6 +79,8 @@ struct raw {
     bool container; /* below a format: of any length, grows, and reads as zeroes beyond its end */
     unsigned has;
     bool lock_warned;
+
+    unsigned quick, quick_need; /* writes into the page cache in a row that were quick */
 
     int event_fd; /* completions of both kinds */
     struct loop_source source;
@@ -86,7 +98,9 @@ struct raw {
     size_t spare_bytes;
 };
 
-/* raw_worker.c: the worker's side. */
+/* raw_worker.c: the worker's side; and the transfer through the page cache, which anybody may do:
+ * moves the job's cursor; 0 or a negative errno value. */
+long raw_buffered(struct raw_job *job);
 void raw_work(struct worker_job *work);
 
 #endif

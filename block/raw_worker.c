@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ZEROES 65536u
@@ -41,7 +42,7 @@ static long transfer_all(int fd, bool write, void *buf, size_t len, uint64_t off
     return (long)done;
 }
 
-static long buffered(struct raw_job *job)
+long raw_buffered(struct raw_job *job)
 {
     struct raw *raw = job->raw;
     struct block_request *r = job->request;
@@ -233,13 +234,23 @@ static long zero(struct raw_job *job)
     return -error;
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
 void raw_work(struct worker_job *work)
 {
     struct raw_job *job = (struct raw_job *)work;
+    uint64_t start;
 
     switch (job->task) {
     case RAW_TASK_BUFFERED:
-        job->result = buffered(job);
+        start = now_ns();
+        job->result = raw_buffered(job);
+        job->took = now_ns() - start;
         break;
     case RAW_TASK_CHUNK:
         job->result = chunk(job);

@@ -55,7 +55,7 @@ static void run(struct worker_job *job)
         ssize_t n = write(port->event_fd, &one, sizeof(one));
         (void)n; /* cannot overflow: once for each time the list was emptied */
     }
-    pthread_cond_signal(&port->arrived);
+    pthread_cond_signal(&port->arrived); /* nearly never is there anybody */
     /* The last touch: the owner may destroy the port once it has seen the job. */
     pthread_mutex_unlock(&port->lock);
 }
@@ -143,11 +143,12 @@ uint64_t workers_submit(struct worker_port *port, struct worker_job *job)
     pool.last = job;
     pool.queued++;
     pool.submitted++;
-    if (pool.idle)
-        pthread_cond_signal(&pool.work);
+    bool wake = pool.idle;
     if (pool.queued > pool.idle + started)
         ticket = pool.submitted;
     pthread_mutex_unlock(&pool.lock);
+    if (wake) /* not before: it would wake up only to wait for the lock */
+        pthread_cond_signal(&pool.work);
     return ticket;
 }
 

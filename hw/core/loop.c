@@ -205,6 +205,11 @@ void loop_undefer(struct loop *loop, struct deferred *d)
     }
 }
 
+bool loop_pending(const struct loop *loop)
+{
+    return loop->deferred_first || __atomic_load_n(&loop->posted_first, __ATOMIC_RELAXED);
+}
+
 void loop_post(struct loop *loop, struct deferred *d)
 {
     bool wake = false;

