@@ -60,9 +60,9 @@ void loop_undefer(struct loop *loop, struct deferred *d);
 /* Whether a call waits for its turn, deferred or posted: one look, no lock. */
 bool loop_pending(const struct loop *loop);
 
-/* As loop_defer, from any thread: one short lock, and one eventfd write if the loop may be asleep. The
- * caller must not post d again before it has run, or must guard that itself; a second post while
- * queued is a no-op. */
+/* As loop_defer, from any thread: one short lock, and one eventfd write if the loop may be asleep.
+ * The caller must not post d again before it has run, or must guard that itself; a second post
+ * while queued is a no-op. */
 void loop_post(struct loop *loop, struct deferred *d);
 
 /* The host's monotonic time, always running: for front-ends. */

@@ -58,7 +58,7 @@ struct hypervisor {
     unsigned last_vcpu; /* where serve_all looked last */
     struct spin spin;
     uint64_t spin_end; /* of the spin under way, or 0 */
-    int posted_timer; /* timerfd: when to look at the buffered ring again, … */
+    int posted_timer;  /* timerfd: when to look at the buffered ring again, … */
     struct loop_source posted_source;
     bool posted_later; /* … whose port stays masked until then */
     void (*time_offset)(void *opaque, int64_t seconds);

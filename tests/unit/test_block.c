@@ -564,6 +564,50 @@ static void test_write_cache_and_stats(void **state)
     }
 }
 
+/* Where a write goes: to a worker until so many were quick; then whole pages stay on this thread.
+ */
+static void test_who_writes(void **state)
+{
+    struct block_rig *rig = *state;
+    static const struct {
+        uint64_t offset;
+        size_t bytes;
+        bool quick, local, sync, worker;
+    } cases[] = {{8192, 4096, true, true, false, false},
+                 {0, RAW_WRITE_INLINE_MAX, true, true, false, false},
+                 {8192, 4096, false, true, false, true},
+                 {8192, 4096, true, false, false, true},
+                 {8192, 4096, true, true, true, true},
+                 {512, 4096, true, true, false, true},
+                 {4096, 512, true, true, false, true},
+                 {0, RAW_WRITE_INLINE_MAX + 4096, true, true, false, true}};
+    static uint8_t buf[RAW_WRITE_INLINE_MAX + 4096], want[sizeof(buf)];
+
+    struct block *block = rig_open_or_skip(rig, rig_image(rig, "writers", 1 << 20, true),
+                                           BLOCK_CACHE_WRITEBACK, false);
+    struct raw *raw = block->image;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        raw->has = (raw->has & ~(unsigned)(RAW_HAS_NOWAIT_WRITE | RAW_HAS_LOCAL)) |
+                   (cases[i].local ? RAW_HAS_LOCAL : 0); /* a file system without RWF_NOWAIT */
+        raw->quick_need = RAW_QUICK_MIN;
+        raw->quick = cases[i].quick ? RAW_QUICK_MIN : RAW_QUICK_MIN - 1;
+        raw->sync = cases[i].sync;
+        memset(want, (int)i + 1, cases[i].bytes);
+        struct iovec iov = {.iov_base = want, .iov_len = cases[i].bytes};
+        struct rig_request q = {.r = {.op = BLOCK_WRITE,
+                                      .offset = cases[i].offset,
+                                      .bytes = cases[i].bytes,
+                                      .iov = &iov,
+                                      .iovcnt = 1}};
+        rig_submit(block, &q);
+        assert_int_equal(raw->port.outstanding, cases[i].worker);
+        assert_int_equal(rig_wait(rig, &q), 0);
+        rig_file_read(rig->path, cases[i].offset, buf, cases[i].bytes);
+        assert_memory_equal(buf, want, cases[i].bytes);
+    }
+    block_close(block);
+}
+
 /* close() with everything still under way: all done() calls run first. */
 static void test_close_in_flight(void **state)
 {
@@ -816,6 +860,7 @@ int main(void)
         cmocka_unit_test(test_truncated_image),
         cmocka_unit_test(test_rewritten_behind_our_back),
         cmocka_unit_test(test_write_cache_and_stats),
+        cmocka_unit_test(test_who_writes),
         cmocka_unit_test(test_close_in_flight),
         cmocka_unit_test(test_chains),
         cmocka_unit_test(test_what_reaches_the_medium),
