@@ -41,7 +41,7 @@ struct domain {
     struct drive_ref drive_refs[CONFIG_MAX_DRIVES];
     struct block_limits limits[CONFIG_MAX_DRIVES]; /* of the drive, whatever medium is in it */
     struct deferred io_error;                      /* an image failed and the guest is to stop */
-    struct chardev *serial[CONFIG_MAX_SERIAL];
+    struct chardev *serial[CONFIG_MAX_SERIAL], *parallel;
     struct rom vga_rom;
     struct companion *companion;
     struct backend *backend; /* serves PV disks; NULL: none in a restricted run */
@@ -296,8 +296,8 @@ static bool target_set_dirty_log(void *opaque, bool enable, struct err *err)
 static bool target_chardev(void *opaque, size_t index, struct qmp_chardev_info *info)
 {
     struct domain *d = opaque;
-    for (size_t i = 0; i < CONFIG_MAX_SERIAL; i++) {
-        const struct chardev *c = d->serial[i];
+    for (size_t i = 0; i <= CONFIG_MAX_SERIAL; i++) {
+        const struct chardev *c = i < CONFIG_MAX_SERIAL ? d->serial[i] : d->parallel;
         if (!c || index--)
             continue;
         *info = (struct qmp_chardev_info){
@@ -555,6 +555,10 @@ static bool open_serial(struct domain *d, struct err *err)
         if (!d->serial[i])
             return false;
     }
+    if (d->config->have_parallel)
+        d->parallel = chardev_open(d->loop, "parallel0", &d->config->parallel, err);
+    if (d->config->have_parallel && !d->parallel)
+        return false;
     return true;
 }
 
@@ -613,6 +617,7 @@ static bool open_machine(struct domain *d, struct err *err)
         .opaque = d,
     };
     memcpy(config.blocks, d->blocks, sizeof(config.blocks));
+    config.parallel = d->parallel;
     memcpy(config.serial, d->serial, sizeof(config.serial));
     d->machine = machine_new(&config, err);
     if (!d->machine)
@@ -806,6 +811,7 @@ void domain_close(struct domain *d)
     rom_free(&d->vga_rom);
     for (size_t i = 0; i < CONFIG_MAX_SERIAL; i++)
         chardev_close(d->serial[i]);
+    chardev_close(d->parallel);
     for (size_t i = 0; i < d->config->drive_count; i++)
         block_close(d->blocks[i]);
     free(d);

@@ -50,6 +50,7 @@ const char config_usage[] =
     "  -L DIR                     look for option ROMs there first\n"
     "  -serial pty|null|none|stdio|file:F|unix:PATH[,server,nowait]|tcp:HOST:PORT[,server,nowait]\n"
     "          |chardev:ID        COM1 to COM4, in this order\n"
+    "  -parallel ...              the same words; the printer port LPT1\n"
     "  -chardev socket|pty|file|null|stdio,id=ID[,K=V]...\n"
     "\n"
     "Control and confinement\n"
@@ -86,6 +87,7 @@ void config_free(struct config *config)
     }
     for (size_t i = 0; i < config->serial_count; i++)
         free_chardev(&config->serial[i]);
+    free_chardev(&config->parallel);
     for (size_t i = 0; i < config->monitor_count; i++) {
         free(config->monitors[i].chardev_id);
         free(config->monitors[i].path);

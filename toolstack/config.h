@@ -127,6 +127,8 @@ struct config {
     struct chardev_config serial[CONFIG_MAX_SERIAL];
     bool serial_absent[CONFIG_MAX_SERIAL]; /* -serial none: this COM port is not there */
     size_t serial_count;
+    struct chardev_config parallel; /* LPT1, if */
+    bool have_parallel;
     struct config_monitor monitors[CONFIG_MAX_MONITORS];
     size_t monitor_count;
     struct config_fd fds[CONFIG_MAX_FDS];

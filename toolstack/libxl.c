@@ -435,13 +435,6 @@ static bool opt_net(struct libxl *p, const char *option, const char *arg, struct
     return nothing(option, arg, "none", NO_NICS, err);
 }
 
-static bool opt_parallel(struct libxl *p, const char *option, const char *arg, struct err *err)
-{
-    (void)p;
-    return nothing(option, arg, "none null /dev/null",
-                   "the parallel port is not part of this version; leave it out", err);
-}
-
 static bool opt_monitor(struct libxl *p, const char *option, const char *arg, struct err *err)
 {
     (void)p;
@@ -505,7 +498,7 @@ static const struct option {
     {"L", true, ACT, NULL, opt_rom_dir},
     {"chardev", true, ACT, NULL, libxl_chardev},
     {"serial", true, ACT, NULL, libxl_serial},
-    {"parallel", true, ACT, NULL, opt_parallel},
+    {"parallel", true, ACT, NULL, libxl_parallel},
     {"monitor", true, ACT, NULL, opt_monitor},
     {"mon", true, ACT, NULL, libxl_mon},
     {"qmp", true, ACT, NULL, libxl_qmp},

@@ -20,9 +20,9 @@ struct libxl_chardev {
     bool used;
 };
 
-/* A -serial that names a -chardev, which may come later on the line. */
+/* A -serial or -parallel that names a -chardev, which may come later on the line. */
 struct libxl_serial {
-    char *chardev_id; /* NULL: config.serial[] is filled already */
+    char *chardev_id; /* NULL: the config is filled already */
 };
 
 /* A -drive, or a -device ide-hd or ide-cd. Places are resolved when all are known. */
@@ -41,6 +41,7 @@ struct libxl {
     struct libxl_chardev chardevs[LIBXL_MAX_CHARDEVS];
     size_t chardev_count;
     struct libxl_serial serials[CONFIG_MAX_SERIAL];
+    struct libxl_serial parallel;
     struct libxl_drive drives[LIBXL_MAX_DRIVES];
     size_t drive_count;
     struct libxl_drive devices[LIBXL_MAX_DRIVES];
@@ -54,6 +55,7 @@ struct libxl {
 /* Handlers: `option` as it was said; false with *err. */
 bool libxl_chardev(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_serial(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_parallel(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_mon(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_qmp(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_drive(struct libxl *p, const char *option, const char *arg, struct err *err);

@@ -220,6 +220,17 @@ static bool chardev_word(const char *option, const char *arg, struct chardev_con
     return true;
 }
 
+/* What is behind a port: such a word, or a -chardev by name. */
+static bool chardev_of(const char *option, const char *arg, struct chardev_config *c,
+                       struct libxl_serial *named, struct err *err)
+{
+    const char *id;
+    if (!after(arg, "chardev:", &id))
+        return chardev_word(option, arg, c, err);
+    named->chardev_id = xstrdup(id);
+    return true;
+}
+
 bool libxl_serial(struct libxl *p, const char *option, const char *arg, struct err *err)
 {
     struct config *config = p->config;
@@ -231,16 +242,25 @@ bool libxl_serial(struct libxl *p, const char *option, const char *arg, struct e
     struct chardev_config *c = &config->serial[n];
     *c = (struct chardev_config){.kind = CHARDEV_NULL, .fd = -1};
     config->serial_count++; /* from here on config_free releases it */
-    const char *id;
     if (!strcmp(arg, "none")) {
         config->serial_absent[n] = true;
         return true;
     }
-    if (after(arg, "chardev:", &id)) {
-        p->serials[n].chardev_id = xstrdup(id);
+    return chardev_of(option, arg, c, &p->serials[n], err);
+}
+
+bool libxl_parallel(struct libxl *p, const char *option, const char *arg, struct err *err)
+{
+    struct config *config = p->config;
+    if (!strcmp(arg, "none"))
         return true;
-    }
-    return chardev_word(option, arg, c, err);
+    if (config->have_parallel)
+        return err_set(err, "%s: there is one parallel port", option);
+    if (strlen(arg) > OPTSTR_MAX_LENGTH)
+        return err_set(err, "%s: its value is too long", option);
+    config->parallel = (struct chardev_config){.kind = CHARDEV_NULL, .fd = -1};
+    config->have_parallel = true;
+    return chardev_of(option, arg, &config->parallel, &p->parallel, err);
 }
 
 static struct config_monitor *monitor_new(struct libxl *p, const char *option, const char *id,
@@ -324,18 +344,27 @@ static struct libxl_chardev *chardev_claim(struct libxl *p, const char *option, 
     return NULL;
 }
 
+static bool chardev_take(struct libxl *p, const char *option, const struct libxl_serial *named,
+                         struct chardev_config *out, struct err *err)
+{
+    if (!named->chardev_id)
+        return true;
+    struct libxl_chardev *c = chardev_claim(p, option, named->chardev_id, err);
+    if (!c)
+        return false;
+    *out = c->chardev; /* with its strings */
+    c->chardev = (struct chardev_config){.fd = -1};
+    return true;
+}
+
 bool libxl_chardevs_finish(struct libxl *p, struct err *err)
 {
     struct config *config = p->config;
-    for (size_t i = 0; i < config->serial_count; i++) {
-        if (!p->serials[i].chardev_id)
-            continue;
-        struct libxl_chardev *c = chardev_claim(p, "-serial", p->serials[i].chardev_id, err);
-        if (!c)
+    for (size_t i = 0; i < config->serial_count; i++)
+        if (!chardev_take(p, "-serial", &p->serials[i], &config->serial[i], err))
             return false;
-        config->serial[i] = c->chardev; /* with its strings */
-        c->chardev = (struct chardev_config){.fd = -1};
-    }
+    if (!chardev_take(p, "-parallel", &p->parallel, &config->parallel, err))
+        return false;
     for (size_t i = 0; i < config->monitor_count; i++) {
         struct config_monitor *m = &config->monitors[i];
         if (m->path || m->fd >= 0)
@@ -361,6 +390,7 @@ void libxl_chardevs_free(struct libxl *p)
     }
     for (size_t i = 0; i < CONFIG_MAX_SERIAL; i++)
         free(p->serials[i].chardev_id);
+    free(p->parallel.chardev_id);
 }
 
 /* HOST:D or unix:PATH */

@@ -16,6 +16,7 @@
 #include "hw/pc/fdc.h"
 #include "hw/pc/i440fx.h"
 #include "hw/pc/i8042.h"
+#include "hw/pc/parallel.h"
 #include "hw/pc/piix3.h"
 #include "hw/pc/piix3_ide.h"
 #include "hw/pc/piix4_pm.h"
@@ -32,6 +33,7 @@ enum isa_source {
     SOURCE_COM3,
     SOURCE_COM4,
     SOURCE_FLOPPY,
+    SOURCE_PARALLEL,
     SOURCE_SCI,
     SOURCE_MOUSE,
     SOURCE_IDE0,
@@ -40,9 +42,9 @@ enum isa_source {
 };
 
 static const uint8_t isa_line_of[SOURCE_COUNT] = {
-    [SOURCE_KEYBOARD] = 1, [SOURCE_COM1] = 4,   [SOURCE_COM2] = 3, [SOURCE_COM3] = 4,
-    [SOURCE_COM4] = 3,     [SOURCE_FLOPPY] = 6, [SOURCE_SCI] = 9,  [SOURCE_MOUSE] = 12,
-    [SOURCE_IDE0] = 14,    [SOURCE_IDE1] = 15,
+    [SOURCE_KEYBOARD] = 1, [SOURCE_COM1] = 4,   [SOURCE_COM2] = 3,     [SOURCE_COM3] = 4,
+    [SOURCE_COM4] = 3,     [SOURCE_FLOPPY] = 6, [SOURCE_PARALLEL] = 7, [SOURCE_SCI] = 9,
+    [SOURCE_MOUSE] = 12,   [SOURCE_IDE0] = 14,  [SOURCE_IDE1] = 15,
 };
 
 struct machine {
@@ -209,6 +211,17 @@ static bool add_serial(struct machine *m, struct err *err)
     return true;
 }
 
+static bool add_parallel(struct machine *m, struct err *err)
+{
+    if (!m->config.parallel)
+        return true;
+    struct parallel *d = parallel_realize(m->bus, &m->devices, m->config.parallel, err);
+    if (!d)
+        return false;
+    connect(m, &d->irq, SOURCE_PARALLEL);
+    return true;
+}
+
 static bool add_floppy(struct machine *m, struct err *err)
 {
     const struct config *config = m->config.config;
@@ -279,7 +292,8 @@ static bool build(struct machine *m, struct err *err)
         return false;
 
     /* ISA */
-    return add_keyboard(m, err) && add_serial(m, err) && add_floppy(m, err) && add_cmos(m, err);
+    return add_keyboard(m, err) && add_serial(m, err) && add_parallel(m, err) &&
+           add_floppy(m, err) && add_cmos(m, err);
 }
 
 struct machine *machine_new(const struct machine_config *config, struct err *err)

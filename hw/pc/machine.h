@@ -35,6 +35,7 @@ struct machine_config {
     struct block *blocks[CONFIG_MAX_DRIVES];   /* by index of config->drives; NULL: empty CD
                                                   or floppy drive */
     struct chardev *serial[CONFIG_MAX_SERIAL]; /* NULL: COM port absent, or nothing plugged in */
+    struct chardev *parallel;                  /* NULL: no LPT1 */
     const uint8_t *vga_rom;
     uint32_t vga_rom_len;
 

@@ -282,8 +282,20 @@ static void test_serial(void **state)
     char line[512];
     snprintf(line, sizeof(line), BASE "-serial unix:/%0120d", 0);
     refused(line, "-serial|107 characters");
-    refused(BASE "-parallel tcp:x:1", "-parallel tcp:x:1|leave it out");
     accepted(BASE "-parallel null -monitor /dev/null");
+    assert_true(config.have_parallel);
+    assert_int_equal(config.parallel.kind, CHARDEV_NULL);
+    accepted(BASE "-parallel none");
+    assert_false(config.have_parallel);
+    accepted(BASE "-parallel 'file:/tmp/print,out'");
+    assert_string_equal(config.parallel.path, "/tmp/print,out");
+    accepted(BASE "-chardev file,id=lp,path=/lp -parallel chardev:lp -parallel none");
+    assert_int_equal(config.parallel.kind, CHARDEV_FILE);
+    assert_string_equal(config.parallel.path, "/lp");
+    refused(BASE "-parallel vc", "-parallel vc|file:PATH");
+    refused(BASE "-parallel chardev:lp", "-parallel|id=lp");
+    refused(BASE "-parallel null -parallel null", "-parallel|one parallel port");
+    refused(BASE "-chardev null,id=a -serial chardev:a -parallel chardev:a", "-parallel|used");
     refused(BASE "-monitor stdio", "-monitor stdio|-qmp");
 }
 
