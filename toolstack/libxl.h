@@ -25,7 +25,7 @@ struct libxl_serial {
     char *chardev_id; /* NULL: the config is filled already */
 };
 
-/* A -drive, or a -device ide-hd or ide-cd. Places are resolved when all are known. */
+/* A -drive or -blockdev, or a -device ide-hd or ide-cd. Places are resolved when all are known. */
 struct libxl_drive {
     struct config_drive drive;
     bool none; /* if=none: a -device must name it */
@@ -59,6 +59,7 @@ bool libxl_parallel(struct libxl *p, const char *option, const char *arg, struct
 bool libxl_mon(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_qmp(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_drive(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_blockdev(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_plain_drive(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_device(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_vga(struct libxl *p, const char *option, const char *arg, struct err *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* libxl_drive: -drive, -device and the display card of the argument line. */
+/* libxl_drive: -drive, -blockdev, -device and the display card of the argument line. */
 #include "toolstack/libxl.h"
 
 #include <errno.h>
@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "block/format.h"
 
 #define UNITS    4 /* two channels with two drives each */
 #define ANYWHERE (-1)
@@ -182,6 +184,86 @@ bool libxl_plain_drive(struct libxl *p, const char *option, const char *arg, str
     d->channel = index / 2;
     d->slave = index % 2;
     d->drive.file = xstrdup(arg);
+    return true;
+}
+
+/* ---- -blockdev ---- */
+
+/* A node is a file (driver=file, host_device), or an image format on one: on another node
+ * (file=NODE), or on one said with it (file.filename=). A -device names the upper one. */
+static bool node_keys(struct libxl *p, struct optstr *o, struct libxl_drive *d, struct err *err)
+{
+    enum block_format format;
+    struct err why;
+    const char *driver = optstr_need(o, "driver", err);
+    const char *name = driver ? optstr_need(o, "node-name", err) : NULL;
+    if (!name)
+        return false;
+    bool plain = !strcmp(driver, "file") || !strncmp(driver, "host_", 5);
+    if (!libxl_id_valid(name))
+        return err_set(
+            err, "%s: node-name=%s is not a letter with letters, digits, '-', '.', '_' behind",
+            o->option, name);
+    for (size_t i = 0; i < p->drive_count; i++)
+        if (p->drives[i].drive.id && !strcmp(p->drives[i].drive.id, name))
+            return err_set(err, "%s: node-name=%s is there twice", o->option, name);
+    d->none = true;
+    d->drive.id = xstrdup(name);
+    d->drive.node_name = xstrdup(name);
+    if (!optstr_string(o, plain ? "filename" : "file.filename", &d->drive.file, err) ||
+        (!plain && (!optstr_only(o, "file.driver", "file host_device host_cdrom", err) ||
+                    !optstr_only(o, "file.aio", "threads native io_uring", err) ||
+                    !optstr_string(o, "file", &d->drive_id, err))))
+        return false;
+    if (!d->drive.file == !d->drive_id)
+        return err_set(err, "%s: %s of the node %s is missing", o->option,
+                       plain ? "filename=" : "file=NODE or file.filename=", name);
+    if (!block_format_find(driver, d->drive.file, &format, &why))
+        return err_set(err, "%s: %s", o->option, why.text);
+    if (!libxl_image_keys(o, &d->drive, err) || /* a node has no format= or cache= */
+        !optstr_bool(o, "read-only", &d->drive.read_only, err) ||
+        !optstr_only(o, "auto-read-only", "off", err) ||
+        !optstr_only(o, "locking", "auto on", err) || !optstr_finish(o, err))
+        return false;
+    d->drive.format = format;
+    return true;
+}
+
+bool libxl_blockdev(struct libxl *p, const char *option, const char *arg, struct err *err)
+{
+    struct optstr o;
+    if (*arg == '{')
+        return err_set(err, "%s: JSON is not part of this version; say driver=…,node-name=…",
+                       option);
+    if (!optstr_parse(&o, option, arg, "driver", err))
+        return false;
+    struct libxl_drive *d = drive_new(p->drives, &p->drive_count, option, err);
+    bool ok = d && node_keys(p, &o, d, err);
+    optstr_free(&o);
+    return ok;
+}
+
+/* Gives the nodes that stand on others their files. */
+static bool join_nodes(struct libxl *p, struct err *err)
+{
+    for (size_t i = 0; i < p->drive_count; i++) {
+        struct libxl_drive *upper = &p->drives[i], *below = NULL;
+        if (!upper->drive_id)
+            continue;
+        for (size_t n = 0; n < p->drive_count; n++)
+            if (p->drives[n].drive.node_name &&
+                !strcmp(p->drives[n].drive.node_name, upper->drive_id))
+                below = &p->drives[n];
+        if (!below || below->drive_id || below->drive.format != BLOCK_FORMAT_RAW)
+            return err_set(err, "-blockdev: file=%s is not a node with driver=file",
+                           upper->drive_id);
+        if (below->used || !below->drive.file)
+            return err_set(err, "-blockdev: file=%s is used already", upper->drive_id);
+        below->used = true;
+        upper->drive.file = below->drive.file;
+        below->drive.file = NULL;
+        upper->drive.read_only |= below->drive.read_only;
+    }
     return true;
 }
 
@@ -485,6 +567,8 @@ bool libxl_drives_finish(struct libxl *p, struct err *err)
 {
     struct libxl_drive *all[2 * LIBXL_MAX_DRIVES], *units[UNITS + FLOPPIES] = {NULL};
     size_t count = 0;
+    if (!join_nodes(p, err))
+        return false;
     for (size_t i = 0; i < p->device_count; i++) {
         if (!join(p, &p->devices[i], err))
             return false;
@@ -494,7 +578,9 @@ bool libxl_drives_finish(struct libxl *p, struct err *err)
         if (!p->drives[i].none)
             all[count++] = &p->drives[i];
         else if (!p->drives[i].used)
-            return err_set(err, "-drive: no -device has drive=%s", p->drives[i].drive.id);
+            return err_set(err, "%s: no -device has drive=%s",
+                           p->drives[i].drive.node_name ? "-blockdev" : "-drive",
+                           p->drives[i].drive.id);
     }
     /* Those that ask for a unit first, so that the others cannot sit on it. */
     for (int pass = 0; pass < 2; pass++)

@@ -213,6 +213,8 @@ bool libxl_join(struct libxl_drive *device, struct libxl_drive *drive, struct er
 {
     struct config_drive *d = &device->drive, *from = &drive->drive;
     d->id = xstrdup(from->id);
+    d->node_name = from->node_name;
+    from->node_name = NULL;
     d->file = from->file;
     from->file = NULL;
     d->fd = from->fd;

@@ -490,6 +490,63 @@ static void test_drive_policies(void **state)
     assert_int_equal(config.drives[0].format, BLOCK_FORMAT_VPC);
 }
 
+static void test_blockdev(void **state)
+{
+    (void)state;
+    accepted(BASE "-blockdev driver=file,node-name=f0,filename=/a,,b,aio=native,locking=auto "
+                  "-blockdev qcow2,node-name=d0,file=f0,discard=unmap,cache.direct=on,read-only=on "
+                  "-device ide-hd,drive=d0,id=sda,werror=stop "
+                  "-blockdev driver=vpc,node-name=d1,file.driver=file,file.filename=/c "
+                  "-device ide-hd,drive=d1,write-cache=off "
+                  "-blockdev driver=host_device,node-name=d2,filename=/dev/sdb "
+                  "-device ide-hd,drive=d2");
+    const struct config_drive *d = config.drives;
+    assert_int_equal(config.drive_count, 3);
+    assert_string_equal(d->id, "d0");
+    assert_string_equal(d->node_name, "d0");
+    assert_string_equal(d->qdev, "sda");
+    assert_string_equal(d->file, "/a,b");
+    assert_int_equal(d->format, BLOCK_FORMAT_QCOW2);
+    assert_int_equal(d->cache, BLOCK_CACHE_NONE);
+    assert_int_equal(d->werror, BLOCK_ON_ERROR_STOP);
+    assert_true(d->discard);
+    assert_true(d->read_only);
+    d = &config.drives[1];
+    assert_string_equal(d->file, "/c");
+    assert_int_equal(d->format, BLOCK_FORMAT_VPC);
+    assert_int_equal(d->cache, BLOCK_CACHE_WRITETHROUGH);
+    d = &config.drives[2];
+    assert_string_equal(d->file, "/dev/sdb");
+    assert_int_equal(d->format, BLOCK_FORMAT_RAW);
+
+#define NODE(keys) BASE "-device ide-hd,drive=n -blockdev " keys
+    refused(NODE("driver=raw"), "-blockdev|node-name=");
+    refused(NODE("node-name=n"), "-blockdev|driver=");
+    refused(NODE("driver=file,node-name=n"), "filename=|missing");
+    refused(NODE("driver=raw,node-name=n"), "file=|missing");
+    refused(NODE("driver=raw,node-name=n,file=m,file.filename=/a"), "file=");
+    refused(NODE("driver=raw,node-name=n,file=m"), "file=m|driver=file");
+    refused(NODE("driver=raw,node-name=n,file=n"), "file=n|driver=file");
+    refused(NODE("driver=raw,node-name=1,file=n"), "node-name=1");
+    refused(NODE("driver=nbd,node-name=n,filename=/a"), "-blockdev");
+    refused(NODE("driver=qed,node-name=n,file.filename=/a"), "qemu-img convert -f qed");
+    refused(NODE("driver=raw,node-name=n,file.filename=nbd:x"), "nbd:");
+    refused(NODE("driver=file,node-name=n,filename=/a,size=3"), "size=");
+    refused(
+        NODE("driver=file,node-name=n,filename=/a -blockdev driver=file,node-name=n,filename=/b"),
+        "node-name=n|twice");
+    refused(NODE("driver=raw,node-name=n,file=f -blockdev driver=raw,node-name=m,file=f "
+                 "-blockdev driver=file,node-name=f,filename=/a -device ide-hd,drive=m"),
+            "file=f|used already");
+    refused(NODE("driver=raw,node-name=n,file=f -device ide-hd,drive=f "
+                 "-blockdev driver=file,node-name=f,filename=/a"),
+            "used already");
+    refused(
+        NODE("driver=file,node-name=n,filename=/a -blockdev driver=file,node-name=f,filename=/b"),
+        "-blockdev|no -device|f");
+    refused(BASE "-blockdev '{\"driver\":\"file\"}'", "-blockdev|JSON");
+}
+
 static void test_drive_keys(void **state)
 {
     (void)state;
@@ -1016,15 +1073,15 @@ int main(void)
 {
     config.incoming_fd = -1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_minimal),     cmocka_unit_test(test_vnc),
-        cmocka_unit_test(test_no_screen),   cmocka_unit_test(test_serial),
-        cmocka_unit_test(test_disks),       cmocka_unit_test(test_drive_keys),
-        cmocka_unit_test(test_floppies),    cmocka_unit_test(test_drive_policies),
-        cmocka_unit_test(test_file_names),  cmocka_unit_test(test_refused_devices),
-        cmocka_unit_test(test_misc),        cmocka_unit_test(test_traditional),
-        cmocka_unit_test(test_confinement), cmocka_unit_test(test_monitors),
-        cmocka_unit_test(test_descriptors), cmocka_unit_test(test_probe),
-        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_minimal),         cmocka_unit_test(test_vnc),
+        cmocka_unit_test(test_no_screen),       cmocka_unit_test(test_serial),
+        cmocka_unit_test(test_disks),           cmocka_unit_test(test_drive_keys),
+        cmocka_unit_test(test_floppies),        cmocka_unit_test(test_drive_policies),
+        cmocka_unit_test(test_blockdev),        cmocka_unit_test(test_file_names),
+        cmocka_unit_test(test_refused_devices), cmocka_unit_test(test_misc),
+        cmocka_unit_test(test_traditional),     cmocka_unit_test(test_confinement),
+        cmocka_unit_test(test_monitors),        cmocka_unit_test(test_descriptors),
+        cmocka_unit_test(test_probe),           cmocka_unit_test(test_texts),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }
