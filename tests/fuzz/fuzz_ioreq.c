@@ -132,7 +132,6 @@ static void make(const struct flip *f)
 static void accessed(uint32_t count)
 {
     units += count;
-    budget -= count;
     if (in_turn && flip_count)
         make(&flips[next_flip++ % flip_count]);
 }
@@ -314,6 +313,8 @@ static void serve(struct ioreq_rings *rings, unsigned vcpu, bool alone)
     struct ioreq *slot = &rings->sync->vcpu_ioreq[vcpu], before = *slot;
     unsigned told = notified;
     units = 0;
+    if (before.state == STATE_IOREQ_READY) /* what goes nowhere costs time, too */
+        budget -= before.count < IOREQ_MAX_COUNT ? before.count : IOREQ_MAX_COUNT;
     bool served = ioreq_serve(rings, vcpu);
     fuzz_assert(mapped == 0);
     fuzz_assert(notified == told + served);

@@ -88,6 +88,8 @@ static bool chardev(void *opaque, size_t index, struct qmp_chardev_info *info)
 static bool block(void *opaque, size_t index, struct qmp_block_info *info)
 {
     static const struct block_stats stats = {.rd_bytes = 1};
+    static const struct block_limits limits = {.of = {{1, 2, 3}, {0, 0, 0}, {5, 6, 0}},
+                                               .iops_size = 7};
     (void)opaque;
     *info = (struct qmp_block_info){.id = "ide-5632",
                                     .qdev = "cd",
@@ -96,7 +98,12 @@ static bool block(void *opaque, size_t index, struct qmp_block_info *info)
                                     .file = "/a",
                                     .stats = &stats};
     if (index == 1)
-        *info = (struct qmp_block_info){.id = "ide0-hd0", .tray_open = true, .locked = true};
+        *info = (struct qmp_block_info){.id = "ide0-hd0",
+                                        .inserted = true,
+                                        .locked = true,
+                                        .node_name = "disk",
+                                        .io_status = BLOCK_IO_NOSPACE,
+                                        .limits = &limits};
     return index < 2;
 }
 
@@ -114,6 +121,21 @@ static bool change(void *opaque, size_t index, const struct qmp_medium *medium, 
     if (medium->fd >= 0)
         close(medium->fd);
     return true;
+}
+
+static bool resize(void *opaque, size_t index, uint64_t bytes, struct err *err)
+{
+    (void)opaque;
+    fuzz_assert(index < 2);
+    return bytes < UINT64_C(1) << 40 || err_set(err, "too large");
+}
+
+static bool set_limits(void *opaque, size_t index, const struct block_limits *limits,
+                       struct err *err)
+{
+    (void)opaque;
+    fuzz_assert(index < 2 && limits); /* how large they may be is the disk's to say */
+    return index == 0 || err_set(err, "refused");
 }
 
 static bool pci(void *opaque, size_t index, struct qmp_pci_info *info)
@@ -146,6 +168,8 @@ static const struct qmp_target target = {
     .block = block,
     .eject = eject,
     .change_medium = change,
+    .resize = resize,
+    .set_limits = set_limits,
     .pci = pci,
 };
 

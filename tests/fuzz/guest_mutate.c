@@ -239,15 +239,36 @@ static void put_ata(struct writer *w, struct randoms *r)
     for (uint16_t i = 1; i < 6; i++)
         if (!one_in(r, 3))
             put_out(w, (uint16_t)(base + i), 0, one_in(r, 2) ? below(r, 4) : some_value(r));
+    if (command == 0xB0 || command == 0xF9 ||
+        command == 0xB1) { /* SMART's key, host protected area */
+        put_out(w, (uint16_t)(base + 1), 0, one_in(r, 8) ? any(r) : 0xD0 + below(r, 11));
+        put_out(w, (uint16_t)(base + 3), 0, below(r, 16));
+        put_out(w, (uint16_t)(base + 4), 0, 0x4F);
+        put_out(w, (uint16_t)(base + 5), 0, 0xC2);
+    }
     put_out(w, (uint16_t)(base + 7), 0, command);
     if (command == 0xA0) { /* a packet follows */
         static const uint8_t packets[] = {0x00, 0x03, 0x12, 0x1A, 0x1B, 0x1E, 0x25, 0x28, 0x2B,
                                           0x42, 0x43, 0x44, 0x46, 0x4A, 0x51, 0x52, 0x55, 0x5A,
                                           0xA8, 0xAD, 0xBB, 0xBD, 0xBE, 0xB9, 0x23, 0xAC};
         uint8_t packet = one_in(r, 8) ? (uint8_t)any(r) : packets[below(r, sizeof(packets))];
-        put_out(w, base, 2, packet | some_value(r) << 8);
-        put_out(w, base, 2, some_value(r));
-        put_out(w, base, 2, some_value(r));
+        /* Page codes, formats and lengths that are defined, here and there. */
+        static const uint8_t parts[] = {1,    2,    0x01, 0x2A, 0x3F, 0x80,
+                                        0x83, 0x10, 8,    36,   0xF8, 0xFF};
+        uint8_t cdb[12] = {packet};
+        for (unsigned i = 1; i < sizeof(cdb); i++)
+            cdb[i] = one_in(r, 2)    ? 0
+                     : one_in(r, 16) ? (uint8_t)any(r)
+                                     : parts[below(r, sizeof(parts))];
+        for (unsigned i = 0; i < sizeof(cdb); i += 4)
+            put_out(w, base, 2,
+                    cdb[i] | cdb[i + 1] << 8 | cdb[i + 2] << 16 | (uint32_t)cdb[i + 3] << 24);
+        if (one_in(r, 4)) { /* a parameter list */
+            put(w, GUEST_OUTS | 1 << 4, 1);
+            put(w, base, 2);
+            put(w, below(r, 40), 2);
+            put(w, one_in(r, 2) ? 0 : 0x2A120100 >> 8 * below(r, 4), 4);
+        }
     }
     if (one_in(r, 2))
         put_out(w, bm, 0, below(r, 2) << 3 | 1);
