@@ -427,6 +427,7 @@ bool qcow2_repair(struct qcow2 *q, struct err *err)
         return failed(q, err, -ENOMEM);
     }
     walk.found = count_references;
+    walk.with_data = true;
     walk.counts = malloc(WINDOW * sizeof(*walk.counts));
     walk.highest = (q->end >> q->cluster_bits) - 1;
     ok = walk.counts || failed(q, err, -ENOMEM);

@@ -13,88 +13,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "block/qcow2.h"
-#include "hw/core/loop.h"
-#include "tests/block/model.h"
+#include "tests/block/image.h"
 #include "tests/block/tools.h"
 
 #define MIB   (1024u * 1024)
 #define STEPS 250u
 
-static struct loop *loop;
-static struct err err;
-
-static int setup(void **state)
-{
-    (void)state;
-    loop = loop_new(&err);
-    return loop ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    loop_free(loop);
-    tools_leave();
-    return 0;
-}
-
-static struct block *open_image(const char *path, enum block_cache cache, bool read_only)
-{
-    struct block_config config = {.id = "ide0-hd0",
-                                  .file = path,
-                                  .fd = -1,
-                                  .format = BLOCK_FORMAT_QCOW2,
-                                  .cache = cache,
-                                  .read_only = read_only};
-    struct block *block = block_open(loop, &config, &err);
-    if (!block || !block_activate(block, &err))
-        fail_msg("%s", err.text);
-    return block;
-}
-
-/* The image as QEMU sees it, compared with the model. */
-static void compare_with_qemu(struct model *m, const char *image)
-{
-    tools_must("qemu-img convert -f qcow2 -O raw '%s' '%s/out.raw'", image, tools_dir());
-    char out[512];
-    snprintf(out, sizeof(out), "%s/out.raw", tools_dir());
-    model_compare_file(m, out);
-}
-
-static void must_be_sound(const char *what, const char *image)
-{
-    int r = tools_check("qcow2", image);
-    if (r)
-        fail_msg("%s: qemu-img check says %d:\n%s", what, r, tools_output());
-}
-
-static const char *path_of(const char *name)
-{
-    static char path[512];
-    snprintf(path, sizeof(path), "%s/%s", tools_dir(), name);
-    return path;
-}
-
 /* A base image of `bytes` with data that the model gets too. */
 static void make_backing(struct model *m, const char *format, uint64_t bytes)
 {
-    char path[512];
-    snprintf(path, sizeof(path), "%s", path_of("base"));
+    const char *path = image_path("base");
+
     tools_run("rm -f '%s'", path);
     tools_must("qemu-img create -f %s '%s' %llu", format, path, (unsigned long long)bytes);
-    for (unsigned i = 0; i < 24; i++) {
-        uint64_t sector = model_any(m, bytes / MODEL_SECTOR);
-        uint64_t count = 1 + model_any(m, 200);
-        if (count > bytes / MODEL_SECTOR - sector)
-            count = bytes / MODEL_SECTOR - sector;
-        unsigned fill = 1 + (unsigned)model_any(m, 255);
-        tools_must("qemu-io -f %s -c 'write -P %u %llu %llu' '%s'", format, fill,
-                   (unsigned long long)sector * 512, (unsigned long long)count * 512, path);
-        for (uint64_t s = sector; s < sector + count; s++)
-            if (s < m->bytes / MODEL_SECTOR)
-                memset(m->data + s * MODEL_SECTOR, (int)fill, MODEL_SECTOR);
-    }
+    image_qemu_writes(m, format, path, bytes, 24);
 }
 
 struct variant {
@@ -110,7 +42,7 @@ static void run_variant(const struct variant *v, unsigned seed)
     struct model m;
     char image[512], backing[640] = "";
 
-    snprintf(image, sizeof(image), "%s", path_of("image.qcow2"));
+    snprintf(image, sizeof(image), "%s", image_path("image.qcow2"));
     tools_run("rm -f '%s'", image);
     model_init(&m, v->bytes, seed);
     if (v->backing) {
@@ -122,14 +54,14 @@ static void run_variant(const struct variant *v, unsigned seed)
     /* Twice: the second time it is an image of ours that we open. */
     for (unsigned round = 0; round < 2; round++) {
         m.window = round ? 0 : v->bytes / 4;
-        struct block *block = open_image(image, v->cache, false);
-        model_run(&m, loop, block, STEPS);
+        struct block *block = image_open(image, v->cache, false);
+        model_run(&m, image_loop(), block, STEPS);
         block_close(block);
-        must_be_sound(v->options, image);
+        image_must_be_sound(v->options, image);
     }
-    compare_with_qemu(&m, image);
-    struct block *block = open_image(image, v->cache, true);
-    model_compare(&m, loop, block);
+    image_compare_with_qemu(&m, image);
+    struct block *block = image_open(image, v->cache, true);
+    model_compare(&m, image_loop(), block);
     block_close(block);
     model_free(&m);
 }
@@ -282,5 +214,5 @@ int main(void)
         cmocka_unit_test(test_subclusters),   cmocka_unit_test(test_backing),
         cmocka_unit_test(test_cache_modes),
     };
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, image_setup, image_teardown);
 }
