@@ -135,8 +135,11 @@ static bool load(struct qcow2 *q, struct err *err)
         return true;
     if (q->incompatible & QCOW2_INCOMPAT_CORRUPT)
         return refuse_corrupt(q, err);
-    return (!(q->incompatible & QCOW2_INCOMPAT_DIRTY) || qcow2_repair(q, err)) &&
-           qcow2_find_tables(q, err);
+    if (!qcow2_find_tables(q, err))
+        return false;
+    /* Which may add tables. */
+    return !(q->incompatible & QCOW2_INCOMPAT_DIRTY) ||
+           (qcow2_repair(q, err) && qcow2_find_tables(q, err));
 }
 
 static bool qcow2_lock(struct block *block, struct err *err)
@@ -156,11 +159,38 @@ static bool qcow2_lock(struct block *block, struct err *err)
     return false;
 }
 
+static void qcow2_wait(struct block *block)
+{
+    struct qcow2 *q = block->image;
+
+    if (q->later.first) {
+        loop_undefer(q->loop, &q->deferred);
+        qcow2_run_later(q);
+    } else if (q->file->in_flight) {
+        block_step(q->file);
+    } else if (q->port.outstanding) {
+        qcow2_inflate_wait(q);
+    } else if (q->backing && q->backing->in_flight) {
+        block_step(q->backing);
+    } else {
+        qcow2_run_tasks(q);
+    }
+}
+
+/* What is under way for nobody's request any more, too. */
+static void drain_own(struct qcow2 *q)
+{
+    while (q->file->in_flight || q->port.outstanding || (q->backing && q->backing->in_flight) ||
+           q->ready.first || q->later.first)
+        qcow2_wait(q->block);
+}
+
 static void qcow2_unlock(struct block *block)
 {
     struct qcow2 *q = block->image;
     struct err err;
 
+    drain_own(q);
     if (q->active && !q->read_only) {
         int error = qcow2_settle(q);
         if (error)
@@ -181,24 +211,6 @@ static void qcow2_unlock(struct block *block)
 
 /* ---- The driver -------------------------------------------------------------------------------
  */
-
-static void qcow2_wait(struct block *block)
-{
-    struct qcow2 *q = block->image;
-
-    if (q->later.first) {
-        loop_undefer(q->loop, &q->deferred);
-        qcow2_run_later(q);
-    } else if (q->file->in_flight) {
-        block_step(q->file);
-    } else if (q->port.outstanding) {
-        qcow2_inflate_wait(q);
-    } else if (q->backing && q->backing->in_flight) {
-        block_step(q->backing);
-    } else {
-        qcow2_run_tasks(q);
-    }
-}
 
 static void free_image(struct qcow2 *q)
 {
@@ -228,6 +240,7 @@ static void free_image(struct qcow2 *q)
 
 static void qcow2_close(struct block *block)
 {
+    drain_own(block->image);
     free_image(block->image);
 }
 

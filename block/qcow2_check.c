@@ -13,9 +13,11 @@
 
 #include "hw/core/log.h"
 
-#define PIECE        (256u * 1024)       /* of a table in memory */
+#define PIECE        (64u * 1024)        /* of a table in memory */
 #define WINDOW       (1024u * 1024)      /* clusters whose references are counted in one go */
 #define SNAPSHOT_MAX (64u * 1024 * 1024) /* bytes of the snapshot table */
+#define SHARED_MAX   (16u * 1024 * 1024) /* L1 entries of snapshots that are looked at */
+#define VISITS_MAX   (UINT64_C(1) << 34) /* table entries, while counting: a minute or so */
 #define EXTRA_MAX    1024u               /* bytes of a snapshot's extra data */
 
 static bool damaged(const struct qcow2 *q, struct err *err, const char *fmt, ...)
@@ -61,7 +63,7 @@ static bool reader_init(struct reader *r, struct qcow2 *q)
     return true;
 }
 
-/* The file's bytes at offset, up to 64 of them that do not cross a multiple of PIECE's half. NULL:
+/* The file's bytes at offset, a few. NULL:
  * r->error. */
 static const uint8_t *at(struct reader *r, uint64_t offset, uint64_t bytes)
 {
@@ -88,7 +90,8 @@ struct walk {
     struct err *err;
     void *opaque;
     uint16_t *counts; /* of clusters base .. base + WINDOW - 1 */
-    uint64_t base, highest;
+    uint64_t base, highest, limit;
+    uint64_t visits, shared; /* table entries looked at; of snapshots' L1 tables */
 };
 
 static bool found_bytes(struct walk *walk, uint64_t offset, uint64_t bytes)
@@ -105,6 +108,9 @@ static bool walk_l2(struct walk *walk, uint64_t table)
 {
     struct qcow2 *q = walk->q;
 
+    walk->visits += UINT64_C(1) << q->l2_bits;
+    if (walk->visits > VISITS_MAX)
+        return damaged(q, walk->err, "its tables have too many entries to count here");
     for (uint64_t i = 0; i < UINT64_C(1) << q->l2_bits; i++) {
         const uint8_t *p = at(&walk->l2, table + (i << q->entry_bits), 8);
         if (!p)
@@ -130,6 +136,7 @@ static bool walk_l1(struct walk *walk, uint64_t offset, uint64_t entries)
 {
     struct qcow2 *q = walk->q;
 
+    walk->visits += entries;
     for (uint64_t i = 0; i < entries; i++) {
         const uint8_t *p = at(&walk->l1, offset + i * 8, 8);
         if (!p)
@@ -192,6 +199,9 @@ static bool walk_snapshots(struct walk *walk, bool tables)
                          i, (unsigned long long)entries, (unsigned long long)l1);
             break;
         }
+        walk->shared += tables ? entries : 0;
+        if (tables && !walk->with_data && walk->shared > SHARED_MAX)
+            break; /* these few only matter to who goes back to such a snapshot */
         ok = tables ? walk_l1(walk, l1, entries) : found_bytes(walk, l1, entries * 8);
         offset += (bytes + 7) & ~UINT64_C(7);
     }
@@ -299,6 +309,9 @@ bool qcow2_find_tables(struct qcow2 *q, struct err *err)
 
 static bool count_references(struct walk *walk, uint64_t first, uint64_t count)
 {
+    if (count > walk->limit || first > walk->limit - count)
+        return damaged(walk->q, walk->err, "something is beyond the file's end, at %#llx",
+                       (unsigned long long)first << walk->q->cluster_bits);
     if (first + count - 1 > walk->highest)
         walk->highest = first + count - 1;
     for (uint64_t i = first; i < first + count; i++)
@@ -430,10 +443,16 @@ bool qcow2_repair(struct qcow2 *q, struct err *err)
     walk.with_data = true;
     walk.counts = malloc(WINDOW * sizeof(*walk.counts));
     walk.highest = (q->end >> q->cluster_bits) - 1;
+    /* The last cluster may just have been allocated, or be said to hold more compressed data. */
+    uint64_t covered = q->reftable_bytes / 8 << q->ref_bits;
+    walk.limit = (q->end >> q->cluster_bits) + WINDOW;
+    if (walk.limit > covered)
+        walk.limit = covered;
     ok = walk.counts || failed(q, err, -ENOMEM);
     do {
         again = false;
-        for (walk.base = 0; ok && walk.base <= walk.highest; walk.base += WINDOW)
+        for (walk.base = 0; ok && walk.base <= walk.highest && walk.base < walk.limit;
+             walk.base += WINDOW)
             ok = count_window(&walk) && mend_window(&walk, block, &changed, &again);
     } while (ok && again);
     walk_free(&walk);
