@@ -159,6 +159,8 @@ static bool format_of(struct disk *d, size_t length, enum block_format *format)
         {"aio", BLOCK_FORMAT_RAW},
         {"raw", BLOCK_FORMAT_RAW},
         {"qcow2", BLOCK_FORMAT_QCOW2},
+        {"vhd", BLOCK_FORMAT_VPC},
+        {"vpc", BLOCK_FORMAT_VPC},
     };
 
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
