@@ -7,6 +7,7 @@
 
 #include "hw/pc/ata.h"
 #include "hw/pc/atapi_int.h"
+#include "hw/pc/cd_sector.h"
 
 struct packet_command {
     atapi_command *run;
@@ -166,38 +167,32 @@ uint32_t atapi_chunk(const struct ide_channel *ch)
     return ch->use_dma ? 8 * SECTORS_PER_BLOCK : IDE_BUFFER / RAW_SECTOR * SECTORS_PER_BLOCK;
 }
 
-static uint8_t bcd(uint32_t v)
-{
-    return (uint8_t)((v / 10 % 10) << 4 | v % 10);
-}
-
 uint32_t atapi_build_raw(struct ide_channel *ch, uint32_t bytes)
 {
     uint8_t parts = ide_drive(ch)->atapi.raw_parts;
     uint32_t size = atapi_raw_size(parts), n = bytes / ATAPI_SECTOR;
     uint32_t first = (uint32_t)(ch->lba / SECTORS_PER_BLOCK) - n;
+    uint8_t sector[CD_SECTOR];
 
-    /* From the last one down: user data only move up. Without them there is nothing to keep. */
-    for (uint32_t i = n; i-- > 0;) {
-        uint8_t *p = ch->buffer + (size_t)i * size, *head = p;
-        uint32_t before = (parts & PART_SYNC ? 12 : 0) + (parts & PART_HEADER ? 4 : 0);
-        if (parts & PART_USER) {
-            memmove(p + before, ch->buffer + (size_t)i * ATAPI_SECTOR, ATAPI_SECTOR);
-        }
+    /* In place: what grows from the last one down, what shrinks from the first one up. */
+    for (uint32_t k = 0; k < n; k++) {
+        uint32_t i = size > ATAPI_SECTOR ? n - 1 - k : k;
+        uint8_t *p = ch->buffer + (size_t)i * size;
+        cd_sector_build(sector, first + i, ch->buffer + (size_t)i * ATAPI_SECTOR);
         if (parts & PART_SYNC) {
-            memset(head, 0xFF, 12);
-            head[0] = head[11] = 0;
-            head += 12;
+            memcpy(p, sector, CD_SECTOR_SYNC);
+            p += CD_SECTOR_SYNC;
         }
         if (parts & PART_HEADER) {
-            atapi_put_msf(head, first + i);
-            for (unsigned k = 0; k < 3; k++) {
-                head[k] = bcd(head[k]);
-            }
-            head[3] = 1; /* mode 1 */
+            memcpy(p, sector + CD_SECTOR_SYNC, 4);
+            p += 4;
+        }
+        if (parts & PART_USER) {
+            memcpy(p, sector + CD_SECTOR_USER, ATAPI_SECTOR);
+            p += ATAPI_SECTOR;
         }
         if (parts & PART_ECC) {
-            memset(p + size - 288, 0, 288);
+            memcpy(p, sector + CD_SECTOR_EDC, CD_SECTOR - CD_SECTOR_EDC);
         }
     }
     return n * size;
@@ -206,6 +201,56 @@ uint32_t atapi_build_raw(struct ide_channel *ch, uint32_t bytes)
 static void read10(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
 {
     read_blocks(ch, d, atapi_get32(cdb + 2), atapi_get16(cdb + 7), PART_USER);
+}
+
+/* READ HEADER: mode and address of a block, as the sector's own header has them. */
+static void read_header(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
+{
+    uint32_t lba = atapi_get32(cdb + 2);
+    uint8_t *b = ch->buffer;
+
+    if (lba >= atapi_blocks(d)) {
+        atapi_check(ch, ILLEGAL_REQUEST, ASC_LBA_RANGE, 0);
+        return;
+    }
+    memset(b, 0, 8);
+    b[0] = 1;
+    if (cdb[1] & 2) {
+        atapi_put_msf(b + 5, lba);
+    } else {
+        atapi_put32(b + 4, lba);
+    }
+    atapi_reply(ch, 8, atapi_get16(cdb + 7));
+}
+
+/* VERIFY(10): what an image holds is what it holds. */
+static void verify10(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
+{
+    uint32_t lba = atapi_get32(cdb + 2), count = atapi_get16(cdb + 7);
+
+    if (cdb[1] & 2) {
+        atapi_invalid_field(ch); /* no comparison with the host's bytes */
+    } else if (lba > atapi_blocks(d) || count > atapi_blocks(d) - lba) {
+        atapi_check(ch, ILLEGAL_REQUEST, ASC_LBA_RANGE, 0);
+    } else {
+        atapi_finish(ch);
+    }
+}
+
+/* PLAY AUDIO and its like: there are only data on the disc. */
+static void no_audio(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
+{
+    (void)d;
+    (void)cdb;
+    atapi_check(ch, ILLEGAL_REQUEST, ASC_TRACK_MODE, 0);
+}
+
+/* STOP PLAY/SCAN: nothing plays. */
+static void stop_play(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
+{
+    (void)d;
+    (void)cdb;
+    atapi_finish(ch);
 }
 
 static void read12(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
@@ -328,6 +373,18 @@ static void start_stop(struct ide_channel *ch, struct ide_drive *d, const uint8_
     atapi_finish(ch);
 }
 
+/* LOAD/UNLOAD MEDIUM of a drive without a changer: the tray. */
+static void load_unload(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
+{
+    uint8_t as_start_stop[12] = {0x1B, cdb[1], 0, 0, (uint8_t)(0x02 | (cdb[4] & 1))};
+
+    if (cdb[8] || !(cdb[4] & 2)) {
+        atapi_invalid_field(ch); /* another slot */
+    } else {
+        start_stop(ch, d, as_start_stop);
+    }
+}
+
 static void prevent_allow(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
 {
     d->atapi.locked = cdb[4] & 1;
@@ -340,20 +397,33 @@ static const struct packet_command commands[256] = {
     [0x00] = {test_unit_ready, F_MEDIUM},
     [0x03] = {atapi_request_sense, F_ATTENTION},
     [0x12] = {atapi_inquiry, F_ATTENTION},
+    [0x15] = {atapi_mode_select6, 0},
+    [0x1A] = {atapi_mode_sense6, 0},
     [0x1B] = {start_stop, 0},
     [0x1E] = {prevent_allow, 0},
+    [0x23] = {atapi_read_format_capacities, 0},
     [0x25] = {atapi_read_capacity, F_MEDIUM},
     [0x28] = {read10, F_MEDIUM},
     [0x2B] = {seek, F_MEDIUM},
+    [0x2F] = {verify10, F_MEDIUM},
     [0x42] = {atapi_read_sub_channel, F_MEDIUM},
     [0x43] = {atapi_read_toc, F_MEDIUM},
+    [0x44] = {read_header, F_MEDIUM},
+    [0x45] = {no_audio, F_MEDIUM}, /* PLAY AUDIO(10) */
     [0x46] = {atapi_get_configuration, F_ATTENTION},
+    [0x47] = {no_audio, F_MEDIUM}, /* PLAY AUDIO MSF */
     [0x4A] = {atapi_get_event_status, F_ATTENTION},
+    [0x4B] = {no_audio, F_MEDIUM}, /* PAUSE/RESUME */
+    [0x4E] = {stop_play, F_MEDIUM},
     [0x51] = {atapi_read_disc_information, F_MEDIUM},
     [0x52] = {atapi_read_track_information, F_MEDIUM},
     [0x55] = {atapi_mode_select, 0},
     [0x5A] = {atapi_mode_sense, 0},
+    [0x5C] = {atapi_read_buffer_capacity, 0},
+    [0xA5] = {no_audio, F_MEDIUM}, /* PLAY AUDIO(12) */
+    [0xA6] = {load_unload, 0},
     [0xA8] = {read12, F_MEDIUM},
+    [0xAC] = {atapi_get_performance, 0},
     [0xAD] = {atapi_read_dvd_structure, F_MEDIUM},
     [0xB9] = {read_cd_msf, F_MEDIUM},
     [0xBB] = {test_unit_ready, 0}, /* SET CD SPEED: any will do */

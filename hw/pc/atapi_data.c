@@ -126,7 +126,12 @@ void atapi_get_configuration(struct ide_channel *ch, struct ide_drive *d, const 
     atapi_reply(ch, n, atapi_get16(cdb + 7));
 }
 
-/* One mode page; returns its length, 0: no such page. */
+#define SPEED      (50 * 176u) /* kB/s: 50 times a CD's */
+#define BUFFER_KIB 512u
+
+#define MODE_PAGE_MAX 22u
+
+/* One mode page; returns its length, 0: no such page. MMC-3 5.5; SPC-3 7.4 for 1Ah. */
 static uint32_t mode_page(const struct ide_drive *d, uint8_t page, bool changeable, uint8_t *b)
 {
     switch (page) {
@@ -137,6 +142,28 @@ static uint32_t mode_page(const struct ide_drive *d, uint8_t page, bool changeab
         b[2] = changeable ? 0xFF : d->atapi.recovery[0];
         b[3] = changeable ? 0xFF : d->atapi.recovery[1];
         return 8;
+    case 0x0D: /* CD device parameters */
+        memset(b, 0, 8);
+        b[0] = page;
+        b[1] = 6;
+        if (!changeable) {
+            b[5] = 60; /* seconds in a minute, frames in a second */
+            b[7] = 75;
+        }
+        return 8;
+    case 0x0E: /* CD audio control: no output port is connected */
+        memset(b, 0, 16);
+        b[0] = page;
+        b[1] = 14;
+        if (!changeable) {
+            b[2] = 0x04; /* immediate: always 1 */
+        }
+        return 16;
+    case 0x1A: /* power condition: no timers */
+        memset(b, 0, 12);
+        b[0] = page;
+        b[1] = 10;
+        return 12;
     case 0x2A: /* capabilities and mechanical status (MMC-3 5.5.10) */
         memset(b, 0, 22);
         b[0] = page;
@@ -147,46 +174,71 @@ static uint32_t mode_page(const struct ide_drive *d, uint8_t page, bool changeab
         b[2] = 0x3B; /* reads CD-R, CD-RW, DVD-ROM, DVD-R, DVD-RAM */
         b[4] = 0x70; /* mode 2 form 1 and 2, multi-session */
         b[6] = (uint8_t)(0x29 | (d->atapi.locked ? 0x02 : 0)); /* tray; ejects; locks */
-        atapi_put16(b + 8, 50 * 176);                          /* kB/s, most */
-        atapi_put16(b + 12, 512);                              /* KiB of buffer */
-        atapi_put16(b + 14, 50 * 176);
+        atapi_put16(b + 8, SPEED);
+        atapi_put16(b + 12, BUFFER_KIB);
+        atapi_put16(b + 14, SPEED);
         return 22;
     default:
         return 0;
     }
 }
 
-void atapi_mode_sense(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
+/* The pages after a header of `header` bytes; the length of all, or 0: refused. */
+static uint32_t mode_pages(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb,
+                           uint32_t header)
 {
-    static const uint8_t pages[] = {0x01, 0x2A};
+    static const uint8_t pages[] = {0x01, 0x0D, 0x0E, 0x1A, 0x2A};
     uint8_t page = cdb[2] & 0x3F, control = cdb[2] >> 6;
-    uint8_t *b = ch->buffer;
-    uint32_t n = 8;
+    uint32_t n = header;
 
     if (control == 3) {
         atapi_check(ch, ILLEGAL_REQUEST, ASC_NO_SAVED, 0);
-        return;
+        return 0;
     }
-    memset(b, 0, n);
-    b[2] = d->atapi.tray_open ? 0x71 : atapi_ready(d) ? 0x01 : 0x70; /* medium type (SFF-8020i) */
+    memset(ch->buffer, 0, n);
     for (size_t i = 0; i < sizeof(pages); i++) {
         if (page == 0x3F || page == pages[i]) {
-            n += mode_page(d, pages[i], control == 1, b + n);
+            n += mode_page(d, pages[i], control == 1, ch->buffer + n);
         }
     }
-    if (n == 8) {
-        atapi_invalid_field(ch);
-        return;
+    if (n > header) {
+        return n;
     }
-    atapi_put16(b, n - 2);
-    atapi_reply(ch, n, atapi_get16(cdb + 7));
+    atapi_invalid_field(ch);
+    return 0;
 }
 
-void atapi_mode_select(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
+/* SFF-8020i table 70 */
+static uint8_t medium_type(const struct ide_drive *d)
 {
-    uint32_t length = atapi_get16(cdb + 7);
-    (void)d;
+    return d->atapi.tray_open ? 0x71 : atapi_ready(d) ? 0x01 : 0x70;
+}
 
+void atapi_mode_sense(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
+{
+    uint32_t n = mode_pages(ch, d, cdb, 8);
+
+    if (n) {
+        atapi_put16(ch->buffer, n - 2);
+        ch->buffer[2] = medium_type(d);
+        atapi_reply(ch, n, atapi_get16(cdb + 7));
+    }
+}
+
+/* The short forms, which came with SCSI drives and which some old drivers still send. */
+void atapi_mode_sense6(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
+{
+    uint32_t n = mode_pages(ch, d, cdb, 4);
+
+    if (n) {
+        ch->buffer[0] = (uint8_t)(n - 1);
+        ch->buffer[1] = medium_type(d);
+        atapi_reply(ch, n, cdb[4]);
+    }
+}
+
+static void mode_select(struct ide_channel *ch, const uint8_t *cdb, uint32_t length)
+{
     if (cdb[1] & 1) {
         atapi_invalid_field(ch); /* nothing can be saved */
         return;
@@ -211,14 +263,82 @@ void atapi_mode_select(struct ide_channel *ch, struct ide_drive *d, const uint8_
     }
 }
 
+void atapi_mode_select(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
+{
+    (void)d;
+    mode_select(ch, cdb, atapi_get16(cdb + 7));
+}
+
+void atapi_mode_select6(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
+{
+    (void)d;
+    mode_select(ch, cdb, cdb[4]);
+}
+
+/* MMC-3 6.1.24: one descriptor, the medium's capacity: formatted, or none. */
+void atapi_read_format_capacities(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
+{
+    uint8_t *b = ch->buffer;
+
+    memset(b, 0, 12);
+    b[3] = 8;
+    atapi_put32(b + 4, atapi_ready(d) ? atapi_blocks(d) : 0);
+    atapi_put32(b + 8, ATAPI_SECTOR);
+    b[8] = atapi_ready(d) ? 2 : 3;
+    atapi_reply(ch, 12, atapi_get16(cdb + 7));
+}
+
+/* MMC-3 6.1.17: all of the buffer is free. */
+void atapi_read_buffer_capacity(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
+{
+    uint8_t *b = ch->buffer;
+    (void)d;
+
+    if (cdb[1] & 1) {
+        atapi_invalid_field(ch); /* in blocks: of drives that write */
+        return;
+    }
+    memset(b, 0, 12);
+    atapi_put16(b, 10);
+    atapi_put32(b + 4, BUFFER_KIB << 10);
+    atapi_put32(b + 8, BUFFER_KIB << 10);
+    atapi_reply(ch, 12, atapi_get16(cdb + 7));
+}
+
+/* MMC-3 6.1.9: nominal performance, the same from the first block to the last. */
+void atapi_get_performance(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
+{
+    uint32_t count = atapi_get16(cdb + 8), n = 8;
+    uint8_t *b = ch->buffer;
+
+    if (cdb[10] || (cdb[1] & 0x1F) != 0x10) {
+        /* Type 0 (performance), tolerance 10b, reading, nominal: what there is. */
+        atapi_invalid_field(ch);
+        return;
+    }
+    memset(b, 0, 24);
+    if (count && atapi_ready(d)) {
+        atapi_put32(b + 8, 0);
+        atapi_put32(b + 12, SPEED);
+        atapi_put32(b + 16, atapi_blocks(d) - 1);
+        atapi_put32(b + 20, SPEED);
+        n = 24;
+    }
+    atapi_put32(b, n - 4);
+    atapi_reply(ch, n, n);
+}
+
 void atapi_parameters(struct ide_channel *ch)
 {
     struct ide_drive *d = ide_drive(ch);
     const uint8_t *b = ch->buffer;
     uint32_t end = ch->length - ch->odd;
-    uint32_t pos = end >= 8 ? 8u + atapi_get16(b + 6) : UINT32_MAX;
-    uint8_t recovery[2] = {d->atapi.recovery[0], d->atapi.recovery[1]};
+    bool shorter = d->atapi.cdb[0] == 0x15; /* MODE SELECT(6) */
+    uint32_t header = shorter ? 4 : 8;
+    uint32_t pos = end < header ? UINT32_MAX : header + (shorter ? b[3] : atapi_get16(b + 6));
+    uint8_t recovery[2] = {d->atapi.recovery[0], d->atapi.recovery[1]}, page[MODE_PAGE_MAX];
 
+    /* Of the other pages nothing can be changed; drivers send back what they read. */
     while (pos < end) {
         if (end - pos < 2 || end - pos - 2 < b[pos + 1]) {
             pos = UINT32_MAX;
@@ -227,7 +347,7 @@ void atapi_parameters(struct ide_channel *ch)
         if ((b[pos] & 0x3F) == 0x01 && b[pos + 1] >= 2) {
             recovery[0] = b[pos + 2];
             recovery[1] = b[pos + 3];
-        } else if ((b[pos] & 0x3F) != 0x2A) {
+        } else if ((b[pos] & 0x3F) == 0x01 || !mode_page(d, b[pos] & 0x3F, true, page)) {
             atapi_check(ch, ILLEGAL_REQUEST, ASC_INVALID_PARAM, 0);
             return;
         }

@@ -384,7 +384,7 @@ static void test_disc(void **state)
 static void test_modes(void **state)
 {
     struct ide_rig *t = *state;
-    uint8_t b[64] = {0};
+    uint8_t b[128] = {0};
     assert_int_equal(packet(t, CDB(0x5A, 0, 0x2A, 0, 0, 0, 0, 0, 64), b, 64), 30);
     assert_int_equal(b[1], 28);
     assert_int_equal(b[2], 0x01);
@@ -393,7 +393,12 @@ static void test_modes(void **state)
     assert_int_equal(packet(t, CDB(0x1E, 0, 0, 0, 1), b, 64), 0);
     assert_int_equal(packet(t, CDB(0x5A, 0, 0x2A, 0, 0, 0, 0, 0, 64), b, 64), 30);
     assert_int_equal(b[14] & 2, 2); /* locked */
-    assert_int_equal(packet(t, CDB(0x5A, 0, 0x3F, 0, 0, 0, 0, 0, 64), b, 64), 38);
+    assert_int_equal(packet(t, CDB(0x5A, 0, 0x3F, 0, 0, 0, 0, 0, 128), b, 128), 74);
+    assert_int_equal(b[8], 0x01);
+    assert_int_equal(b[16], 0x0D);
+    assert_int_equal(b[24], 0x0E);
+    assert_int_equal(b[40], 0x1A);
+    assert_int_equal(b[52], 0x2A);
     assert_int_equal(packet(t, CDB(0x5A, 0, 0x41, 0, 0, 0, 0, 0, 64), b, 64), 16);
     assert_int_equal(b[10], 0xFF); /* what can be changed */
     check(t, CDB(0x5A, 0, 0xC1, 0, 0, 0, 0, 0, 64), 5, 0x39, 0);
@@ -442,6 +447,141 @@ static void test_modes(void **state)
     assert_int_equal(packet(t, CDB(0x55, 0x10), b, 64), 0);
     check(t, CDB(0x55, 0x11, 0, 0, 0, 0, 0, 0, 16), 5, 0x24, 0);
     check(t, CDB(0x55, 0x10, 0, 0, 0, 0, 0, 0xFF, 0xFF), 5, 0x1A, 0);
+}
+
+/* The short forms of the mode commands. */
+static void test_modes_short(void **state)
+{
+    struct ide_rig *t = *state;
+    uint8_t b[128] = {0};
+    assert_int_equal(packet(t, CDB(0x1A, 0, 0x2A, 0, 64), b, 64), 26);
+    assert_int_equal(b[0], 25);
+    assert_int_equal(b[1], 0x01);
+    assert_int_equal(b[4], 0x2A);
+    assert_int_equal(packet(t, CDB(0x1A, 0, 0x3F, 0, 255), b, 128), 70);
+    check(t, CDB(0x1A, 0, 0x07, 0, 64), 5, 0x24, 0);
+    check(t, CDB(0x1A, 0, 0xC1, 0, 64), 5, 0x39, 0);
+    static const uint8_t list[12] = {0, 0, 0, 0, 0x01, 6, 0x10, 7};
+    send_packet(t, CDB(0x15, 0x10, 0, 0, 12), 64, false);
+    write_data(t, list, 12);
+    assert_int_equal(in(t, R_STATUS), S_OK);
+    assert_int_equal(packet(t, CDB(0x1A, 0, 0x01, 0, 64), b, 64), 12);
+    assert_memory_equal(b + 4, "\x01\x06\x10\x07", 4);
+    /* What was read may be sent back: nothing of it changes. */
+    assert_int_equal(packet(t, CDB(0x5A, 0, 0x0E, 0, 0, 0, 0, 0, 64), b, 64), 24);
+    send_packet(t, CDB(0x55, 0x10, 0, 0, 0, 0, 0, 0, 24), 64, false);
+    write_data(t, b, 24);
+    assert_int_equal(in(t, R_STATUS), S_OK);
+    /* A header that is too short, and a block descriptor that reaches too far. */
+    static const uint8_t far[4] = {0, 0, 0, 0xFF};
+    send_packet(t, CDB(0x15, 0x10, 0, 0, 4), 64, false);
+    write_data(t, far, 4);
+    sense(t, 5, 0x1A, 0);
+    send_packet(t, CDB(0x15, 0x10, 0, 0, 2), 64, false);
+    write_data(t, far, 2);
+    sense(t, 5, 0x1A, 0);
+}
+
+/* Multiplication in GF(2^8) with 11Dh, the long way. */
+static uint8_t gf_mul(uint8_t a, uint8_t b)
+{
+    unsigned r = 0;
+    for (unsigned i = 0; i < 8; i++)
+        if (b & 1 << i)
+            r ^= (unsigned)a << i;
+    for (unsigned i = 15; i >= 8; i--)
+        if (r & 1u << i)
+            r ^= 0x11Du << (i - 8);
+    return (uint8_t)r;
+}
+
+/* ECMA-130 annex A: the two syndromes of a vector of `n` bytes are zero. */
+static void assert_code_word(const uint8_t *v, unsigned n)
+{
+    uint8_t sum = 0, weighed = 0, weight = 1;
+    for (unsigned i = n; i-- > 0; weight = gf_mul(weight, 2)) {
+        sum ^= v[i];
+        weighed ^= gf_mul(v[i], weight);
+    }
+    assert_int_equal(sum, 0);
+    assert_int_equal(weighed, 0);
+}
+
+/* EDC and ECC of raw sectors, by the definitions. */
+static void test_sector_codes(void **state)
+{
+    struct ide_rig *t = *state;
+    static uint8_t buf[3 * 2352], ecc[3 * 288];
+    assert_int_equal(packet(t, CDB(0xBE, 0, 0, 0, 0, 40, 0, 0, 3, 0xF8), buf, 0xFFFE), 3 * 2352);
+    for (unsigned k = 0; k < 3; k++) {
+        const uint8_t *s = buf + k * 2352;
+        /* 14.3: bits lowest first, divisible by (x^16 + x^15 + x^2 + 1)(x^16 + x^2 + x + 1). */
+        uint64_t rest = 0;
+        for (unsigned i = 0; i < 2068 * 8; i++) {
+            rest = rest << 1 | (s[i / 8] >> i % 8 & 1);
+            if (rest & UINT64_C(1) << 32)
+                rest ^= UINT64_C(0x18001801B);
+        }
+        assert_int_equal(rest, 0);
+        assert_memory_equal(s + 2068, "\0\0\0\0\0\0\0\0", 8);
+        for (unsigned byte = 0; byte < 2; byte++) {
+            uint8_t v[45];
+            for (unsigned n = 0; n < 43; n++) {
+                for (unsigned m = 0; m < 26; m++)
+                    v[m] = s[12 + 2 * (43 * m + n) + byte];
+                assert_code_word(v, 26);
+            }
+            for (unsigned n = 0; n < 26; n++) {
+                for (unsigned m = 0; m < 43; m++)
+                    v[m] = s[12 + 2 * ((44 * m + 43 * n) % 1118) + byte];
+                v[43] = s[12 + 2 * (43 * 26 + n) + byte];
+                v[44] = s[12 + 2 * (44 * 26 + n) + byte];
+                assert_code_word(v, 45);
+            }
+        }
+    }
+    /* The same codes when they alone are asked for. */
+    assert_int_equal(packet(t, CDB(0xBE, 0, 0, 0, 0, 40, 0, 0, 3, 0x08), ecc, 0xFFFE), 3 * 288);
+    for (unsigned k = 0; k < 3; k++)
+        assert_memory_equal(ecc + k * 288, buf + k * 2352 + 2064, 288);
+}
+
+/* What installers and burning programs ask besides. */
+static void test_other_commands(void **state)
+{
+    struct ide_rig *t = *state;
+    uint8_t b[64] = {0};
+    assert_int_equal(packet(t, CDB(0x23, 0, 0, 0, 0, 0, 0, 0, 64), b, 64), 12);
+    assert_memory_equal(b, "\0\0\0\x08\0\0\x10\0\x02\0\x08\0", 12);
+    assert_int_equal(packet(t, CDB(0x2F, 0, 0, 0, 0, 0, 0, 0, 9), b, 64), 0);
+    check(t, CDB(0x2F, 0, 0, 0, 0x10, 0, 0, 0, 1), 5, 0x21, 0);
+    check(t, CDB(0x2F, 2, 0, 0, 0, 0, 0, 0, 1), 5, 0x24, 0);
+    assert_int_equal(packet(t, CDB(0x44, 0, 0, 0, 0, 20, 0, 0, 8), b, 64), 8);
+    assert_memory_equal(b, "\x01\0\0\0\0\0\0\x14", 8);
+    assert_int_equal(packet(t, CDB(0x44, 2, 0, 0, 0, 20, 0, 0, 8), b, 64), 8);
+    assert_memory_equal(b, "\x01\0\0\0\0\0\x02\x14", 8);
+    check(t, CDB(0x44, 0, 0, 0, 0x10, 0, 0, 0, 8), 5, 0x21, 0);
+    static const uint8_t audio[] = {0x45, 0x47, 0x4B, 0xA5};
+    for (size_t i = 0; i < sizeof(audio); i++)
+        check(t, CDB(audio[i]), 5, 0x64, 0);
+    assert_int_equal(packet(t, CDB(0x4E), b, 64), 0);
+    assert_int_equal(packet(t, CDB(0x5C, 0, 0, 0, 0, 0, 0, 0, 64), b, 64), 12);
+    assert_memory_equal(b, "\0\x0A\0\0\0\x08\0\0\0\x08\0\0", 12);
+    check(t, CDB(0x5C, 1, 0, 0, 0, 0, 0, 0, 64), 5, 0x24, 0);
+    assert_int_equal(packet(t, CDB(0xAC, 0x10, 0, 0, 0, 0, 0, 0, 0, 1), b, 64), 24);
+    assert_memory_equal(b + 12, "\0\0\x22\x60\0\0\x0F\xFF\0\0\x22\x60", 12);
+    assert_int_equal(packet(t, CDB(0xAC, 0x10), b, 64), 8);
+    check(t, CDB(0xAC, 0x14, 0, 0, 0, 0, 0, 0, 0, 1), 5, 0x24, 0);
+    /* Another slot; then the tray, as START STOP UNIT moves it. */
+    check(t, CDB(0xA6, 0, 0, 0, 2, 0, 0, 0, 1), 5, 0x24, 0);
+    unsigned before = tray_calls;
+    assert_int_equal(packet(t, CDB(0xA6, 0, 0, 0, 2), b, 64), 0);
+    assert_int_equal(tray_calls, before + 1);
+    assert_true(tray_is_open);
+    assert_int_equal(packet(t, CDB(0x23, 0, 0, 0, 0, 0, 0, 0, 64), b, 64), 12);
+    assert_memory_equal(b + 4, "\0\0\0\0\x03", 5);
+    assert_int_equal(packet(t, CDB(0xA6, 0, 0, 0, 3), b, 64), 0);
+    assert_false(tray_is_open);
 }
 
 static uint8_t media_event(struct ide_rig *t, uint8_t *status)
@@ -778,6 +918,9 @@ int main(void)
         T(test_range_and_errors),
         T(test_disc),
         T(test_modes),
+        T(test_modes_short),
+        T(test_sector_codes),
+        T(test_other_commands),
         T(test_media),
         T(test_tray),
         cmocka_unit_test(test_change_while_reading),
