@@ -156,11 +156,8 @@ static bool format_of(struct disk *d, size_t length, enum block_format *format)
         const char *said; /* libxl's word in front of the path */
         enum block_format format;
     } formats[] = {
-        {"aio", BLOCK_FORMAT_RAW},
-        {"raw", BLOCK_FORMAT_RAW},
-        {"qcow2", BLOCK_FORMAT_QCOW2},
-        {"vhd", BLOCK_FORMAT_VPC},
-        {"vpc", BLOCK_FORMAT_VPC},
+        {"aio", BLOCK_FORMAT_RAW}, {"raw", BLOCK_FORMAT_RAW}, {"qcow2", BLOCK_FORMAT_QCOW2},
+        {"vhd", BLOCK_FORMAT_VPC}, {"vpc", BLOCK_FORMAT_VPC},
     };
 
     for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
