@@ -4,11 +4,12 @@
 
 #include <string.h>
 
-#define HEADER    12u
-#define P_PARITY  2076u /* after EDC and eight zeroes */
-#define Q_PARITY  2248u
-#define P_COLUMNS 43u /* pairs of columns of the matrix that annex A lays over header to P parity \
-                       */
+#define HEADER   12u
+#define P_PARITY 2076u /* after EDC and eight zeroes */
+#define Q_PARITY 2248u
+#define P_COLUMNS                                                                   \
+    43u /* pairs of columns of the matrix that annex A lays over header to P parity \
+         */
 #define P_ROWS    24u
 #define Q_ROWS    26u
 #define Q_COLUMNS 43u
