@@ -199,7 +199,6 @@ static void config_space(struct piix4_pm *pm)
     c[0x5F] = pm->config.parallel ? 0x80 | 0x10 : 0x10;
     c[0x63] = 0x60;
     c[0x67] = (uint8_t)((pm->config.serial[0] ? 0x08 : 0) | (pm->config.serial[1] ? 0x90 : 0));
-    c[0x3C] = 9; /* the SCI, whatever the PIRQ routing is */
     c[0x5B] = 0x02;
 }
 
