@@ -17,13 +17,23 @@
 /* Half of a text cursor's phase (16 frames of 70 a second): nothing else changes, and it still
  * blinks evenly. */
 #define INTERVAL_IDLE (8 * NS_PER_S / 70)
-/* How long the busy pace is kept after a key or a new viewer, whether anything changes or not. */
-#define BUSY_TIME (1 * NS_PER_S)
+/* How long the busy pace is kept after a change, a key or a new viewer, whether anything more
+ * changes or not. */
+#define BUSY_TIME (1 * NS_PER_S / 2)
+/* Then a change may be seen late by this part of the time that the picture has been still … */
+#define STILL_PART 4
+/* … and never later than this: what a picture costs that nobody changes, with somebody looking. */
+#define INTERVAL_MAX (8 * NS_PER_S)
+/* The chip said that something is being changed: a little later it is more of it. */
+#define TOUCH_DELAY (5 * NS_PER_MS)
 
 struct display {
     struct clock *clock;
     struct timer timer;
-    uint64_t busy_until;
+    uint64_t moved_at;     /* the last change, or sign of a person */
+    uint64_t refreshed_at; /* by the timer */
+    bool blinks;           /* see display_set_blinking */
+    bool touched;          /* the next refresh has been hastened */
     const struct display_source *source;
     void *opaque;
     pixman_image_t *surface;
@@ -37,14 +47,28 @@ struct display {
 
 static bool refresh(struct display *d, bool full);
 
+static uint64_t interval(const struct display *d, uint64_t now)
+{
+    uint64_t still = now - d->moved_at, ns = still / STILL_PART;
+    if (still < BUSY_TIME)
+        return INTERVAL_BUSY;
+    if (d->blinks || ns < INTERVAL_IDLE)
+        return INTERVAL_IDLE;
+    return ns < INTERVAL_MAX ? ns : INTERVAL_MAX;
+}
+
 static void on_timer(void *opaque)
 {
     struct display *d = opaque;
+    d->touched = false;
     bool changed = refresh(d, false);
     uint64_t now = clock_now(d->clock);
-    bool busy = changed || now < d->busy_until;
+    d->refreshed_at = now;
+    /* A blinking cursor is not what one waits for the rest of. */
+    if (changed && !d->blinks)
+        d->moved_at = now;
     if (d->wanted)
-        timer_arm(&d->timer, now + (busy ? INTERVAL_BUSY : INTERVAL_IDLE));
+        timer_arm(&d->timer, now + interval(d, now));
 }
 
 static pixman_image_t *new_surface(int width, int height)
@@ -247,8 +271,8 @@ static void wishes_changed(struct display *d)
         return;
     }
     d->full = true;
-    d->busy_until = clock_now(d->clock) + BUSY_TIME;
-    timer_arm(&d->timer, clock_now(d->clock) + INTERVAL_BUSY);
+    d->moved_at = clock_now(d->clock);
+    timer_arm(&d->timer, d->moved_at + INTERVAL_BUSY);
 }
 
 void display_add_viewer(struct display *display, struct display_viewer *viewer)
@@ -283,7 +307,25 @@ void display_quicken(struct display *display)
     if (!display->wanted)
         return;
     uint64_t now = clock_now(display->clock);
-    display->busy_until = now + BUSY_TIME;
+    display->moved_at = now;
     if (display->timer.deadline > now + INTERVAL_BUSY)
         timer_arm(&display->timer, now + INTERVAL_BUSY);
+}
+
+void display_touched(struct display *display)
+{
+    if (display->touched || !display->wanted)
+        return;
+    display->touched = true;
+    uint64_t now = clock_now(display->clock), at = display->refreshed_at + INTERVAL_BUSY;
+    display->moved_at = now;
+    if (at < now + TOUCH_DELAY)
+        at = now + TOUCH_DELAY;
+    if (display->timer.deadline > at)
+        timer_arm(&display->timer, at);
+}
+
+void display_set_blinking(struct display *display, bool blinks)
+{
+    display->blinks = blinks;
 }

@@ -51,11 +51,20 @@ void display_resize(struct display *display, int width, int height);
 /* Marks a rectangle as changed; clipped to the surface. */
 void display_damage(struct display *display, int x, int y, int width, int height);
 
+/* The picture has parts that blink by themselves: it is looked at nine times a second, if nothing
+ * else asks for more. All else that changes it is told by display_touched. */
+void display_set_blinking(struct display *display, bool blinks);
+/* The guest did something that may show, at any time, as often as it happens: a refresh comes
+ * soon. */
+void display_touched(struct display *display);
+
 /* The front-end's side. A viewer gets `resized` at once on being added. */
 void display_add_viewer(struct display *display, struct display_viewer *viewer);
 void display_remove_viewer(struct display *display, struct display_viewer *viewer);
-/* While any viewer wants updates, the chip's refresh runs about 30 times a second, 9 times while
- * nothing changes; otherwise never. The first to turn it on has everything drawn at once. */
+/* While any viewer wants updates, the chip's refresh runs about 30 times a second, until nothing
+ * has changed for half a second; then ever more rarely, the longer the picture is still, down to
+ * once in 8 seconds: what the guest writes into video memory by itself nobody tells. Otherwise
+ * never. The first to turn it on has everything drawn at once. */
 void display_viewer_wants(struct display *display, struct display_viewer *viewer, bool wants);
 
 /* A person did something (a key, the pointer): the next refresh comes soon, so that the guest's

@@ -68,6 +68,13 @@ static const struct state_field fields[] = {
 
 /* Ports and memory ------------------------------------------------------------------------ */
 
+static void touched(struct vga_core *core)
+{
+    if (core->watched)
+        display_touched(
+            ((struct vga *)(void *)((char *)core - offsetof(struct vga, core)))->display);
+}
+
 static uint64_t port_read(void *opaque, uint64_t offset, unsigned width)
 {
     const struct vga_ports *p = opaque;
@@ -80,6 +87,7 @@ static void port_write(void *opaque, uint64_t offset, unsigned width, uint64_t v
     const struct vga_ports *p = opaque;
     (void)width;
     vga_port_write(&p->vga->core, (uint16_t)(p->first + offset), (uint8_t)value);
+    touched(&p->vga->core);
 }
 
 /* A palette is loaded by `rep outsb` to 3C9h. */
@@ -114,6 +122,7 @@ static void vbe_port_write(void *opaque, uint64_t offset, unsigned width, uint64
         core->vbe_index = (uint16_t)value;
     else
         vbe_write(core, core->vbe_index, (uint16_t)value);
+    touched(core);
 }
 
 static const struct io_ops vbe_port_ops = {
@@ -129,6 +138,7 @@ static uint64_t window_read(void *opaque, uint64_t offset, unsigned width)
 static void window_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
 {
     vga_window_write(opaque, (uint32_t)offset, (const uint8_t *)&value, width);
+    touched(opaque);
 }
 
 static uint32_t window_read_run(void *opaque, uint64_t offset, unsigned width, void *buf,
@@ -142,6 +152,7 @@ static uint32_t window_write_run(void *opaque, uint64_t offset, unsigned width, 
                                  uint32_t count)
 {
     vga_window_write(opaque, (uint32_t)offset, buf, (size_t)width * count);
+    touched(opaque);
     return count;
 }
 
@@ -184,6 +195,7 @@ static void mmio_write(void *opaque, uint64_t offset, unsigned width, uint64_t v
                offset % 2 == 0) {
         vbe_write(core, (uint16_t)((offset - MMIO_VBE) / 2), (uint16_t)value);
     }
+    touched(core);
 }
 
 static const struct io_ops mmio_ops = {.widths = 1 | 2 | 4, .read = mmio_read, .write = mmio_write};
@@ -235,6 +247,7 @@ static void refresh(void *opaque, struct display *display, bool full)
         stop_tracking(v);
     bool redraw = full || !v->core.watched || (frame.kind == VGA_TEXT && v->core.fonts_changed);
     v->core.fonts_changed = false;
+    display_set_blinking(display, frame.kind == VGA_TEXT);
     vga_draw(&v->painter, &frame, v->core.vram, v->core.vram_reach, known ? v->dirty : NULL, redraw,
              display);
 }

@@ -179,6 +179,13 @@ static void test_only_while_somebody_wants(void **state)
     assert_int_equal(chip.watched_calls, 2);
 }
 
+static unsigned refreshes(uint64_t ns)
+{
+    chip.refreshes = 0;
+    step(ns);
+    return chip.refreshes;
+}
+
 static void test_pace(void **state)
 {
     struct display *d = *state;
@@ -186,29 +193,30 @@ static void test_pace(void **state)
     v.v.opaque = &v;
     display_set_source(d, &source, NULL);
     v.v.wants_updates = true;
-    display_add_viewer(d, &v.v);
-    step(3 * NS_PER_S);
-    chip.refreshes = 0;
-    step(10 * NS_PER_S); /* nothing changes: 8.75 a second */
-    assert_in_range(chip.refreshes, 80, 95);
     chip.change = true;
+    display_add_viewer(d, &v.v);
     step(NS_PER_S);
-    chip.refreshes = 0;
-    step(10 * NS_PER_S);
-    assert_in_range(chip.refreshes, 290, 310);
+    assert_in_range(refreshes(10 * NS_PER_S), 290, 310);
+    /* Nothing changes any more: soon it is looked at more rarely, and in the end once in 8 s. */
     chip.change = false;
-    step(NS_PER_S);
+    assert_in_range(refreshes(NS_PER_S / 2), 13, 17);
+    assert_in_range(refreshes(NS_PER_S / 2), 2, 6);
+    assert_in_range(refreshes(9 * NS_PER_S), 6, 12);
+    step(60 * NS_PER_S);
+    assert_in_range(refreshes(80 * NS_PER_S), 10, 11);
+    /* A change that is found then brings back the busy pace. */
+    chip.change = true;
+    step(8 * NS_PER_S);
+    assert_in_range(refreshes(NS_PER_S), 29, 31);
     /* A key: the next refresh is soon, and the pace is kept for a while. */
+    chip.change = false;
+    step(60 * NS_PER_S);
     chip.refreshes = 0;
     display_quicken(d);
     step(34 * NS_PER_MS);
     assert_int_equal(chip.refreshes, 1);
-    step(900 * NS_PER_MS);
-    assert_true(chip.refreshes > 25);
-    step(NS_PER_S);
-    chip.refreshes = 0;
-    step(NS_PER_S);
-    assert_in_range(chip.refreshes, 8, 9);
+    assert_in_range(refreshes(450 * NS_PER_MS), 12, 15);
+    step(60 * NS_PER_S);
     /* Keys that come faster than pictures don't hold them up. */
     chip.refreshes = 0;
     for (int i = 0; i < 100; i++) {
@@ -219,6 +227,59 @@ static void test_pace(void **state)
     display_viewer_wants(d, &v.v, false);
     display_quicken(d);
     assert_int_equal(clock_deadline(&test_clock), CLOCK_NEVER);
+    display_remove_viewer(d, &v.v);
+}
+
+/* What the chip tells is seen within milliseconds, and floods do not make more pictures. */
+static void test_touched(void **state)
+{
+    struct display *d = *state;
+    struct viewer v = new_viewer();
+    v.v.opaque = &v;
+    display_set_source(d, &source, NULL);
+    display_touched(d); /* nobody looks */
+    assert_int_equal(clock_deadline(&test_clock), CLOCK_NEVER);
+    v.v.wants_updates = true;
+    display_add_viewer(d, &v.v);
+    step(60 * NS_PER_S);
+    chip.refreshes = 0;
+    display_touched(d);
+    display_touched(d);
+    assert_int_equal(chip.refreshes, 0);
+    step(6 * NS_PER_MS);
+    assert_int_equal(chip.refreshes, 1);
+    display_touched(d);
+    step(20 * NS_PER_MS);
+    assert_int_equal(chip.refreshes, 1);
+    step(13 * NS_PER_MS);
+    assert_int_equal(chip.refreshes, 2);
+    chip.refreshes = 0;
+    for (int i = 0; i < 1000; i++) {
+        display_touched(d);
+        step(NS_PER_MS);
+    }
+    assert_in_range(chip.refreshes, 28, 32);
+    display_viewer_wants(d, &v.v, false);
+    display_remove_viewer(d, &v.v);
+}
+
+/* A blinking cursor alone: nine a second, whether the picture is the same each time or not. */
+static void test_blinking(void **state)
+{
+    struct display *d = *state;
+    struct viewer v = new_viewer();
+    v.v.opaque = &v;
+    display_set_source(d, &source, NULL);
+    display_set_blinking(d, true);
+    v.v.wants_updates = true;
+    display_add_viewer(d, &v.v);
+    step(60 * NS_PER_S);
+    assert_in_range(refreshes(10 * NS_PER_S), 86, 89);
+    chip.change = true;
+    assert_in_range(refreshes(10 * NS_PER_S), 86, 89);
+    display_touched(d);
+    assert_in_range(refreshes(NS_PER_S / 2), 14, 17);
+    display_viewer_wants(d, &v.v, false);
     display_remove_viewer(d, &v.v);
 }
 
@@ -321,6 +382,8 @@ int main(void)
         TEST(test_without_a_chip),
         TEST(test_only_while_somebody_wants),
         TEST(test_pace),
+        TEST(test_touched),
+        TEST(test_blinking),
         TEST(test_damage_and_resize),
         TEST(test_sizes_are_limited),
         TEST(test_unwatched_refresh_is_full),
