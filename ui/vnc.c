@@ -197,6 +197,13 @@ static void deliver(struct vnc *vnc, struct vnc_client *client)
     vnc_poke(client->wake);
 }
 
+/* The tending timer runs once more; to be called whenever what it looks at may have changed. */
+static void tend_again(struct vnc *vnc)
+{
+    if (!timer_armed(&vnc->tend_timer))
+        timer_arm_in(&vnc->tend_timer, TEND_PERIOD);
+}
+
 static void want_updates(struct vnc *vnc, bool wants)
 {
     if (wants)
@@ -220,6 +227,7 @@ static void screen_damaged(void *opaque, pixman_image_t *surface, const pixman_r
         pixman_region32_union(&client->damage, &client->damage, damage);
         deliver(vnc, client);
     }
+    tend_again(vnc);
 }
 
 static void screen_resized(void *opaque, pixman_image_t *surface)
@@ -235,6 +243,7 @@ static void screen_resized(void *opaque, pixman_image_t *surface)
         client->whole = true;
         deliver(vnc, client);
     }
+    tend_again(vnc);
 }
 
 /* Letting viewers in */
@@ -306,15 +315,6 @@ static bool drain(struct vnc *vnc, struct vnc_client *client)
 
 static void accept_again(struct vnc *vnc);
 
-static bool has_clients(const struct vnc *vnc)
-{
-    for (unsigned i = 0; i < VNC_MAX_CLIENTS; i++) {
-        if (vnc->clients[i])
-            return true;
-    }
-    return false;
-}
-
 /* Looks at every session: who wants in, what was typed, who waits for a picture, who has ended. */
 static void look(struct vnc *vnc)
 {
@@ -347,6 +347,8 @@ static void look(struct vnc *vnc)
         timer_arm_in(&vnc->drain_timer, DRAIN_PERIOD);
     if (viewers(vnc) == 0)
         want_updates(vnc, false);
+    else
+        tend_again(vnc);
     if (freed)
         accept_again(vnc);
 }
@@ -369,12 +371,13 @@ static void drain_again(void *opaque)
     look(opaque);
 }
 
-/* While there is anyone: handshakes that take too long, viewers that are not looking. */
+/* Handshakes that take too long, viewers that are not looking. It does not run while all there are
+ * look and nothing changes. */
 static void tend(void *opaque)
 {
     struct vnc *vnc = opaque;
     uint64_t now = clock_now(loop_clock(vnc->loop));
-    bool waiting = false;
+    bool waiting = false, shaking = false;
 
     for (unsigned i = 0; i < VNC_MAX_CLIENTS; i++) {
         struct vnc_client *client = vnc->clients[i];
@@ -383,6 +386,7 @@ static void tend(void *opaque)
             continue;
         if (!client->welcomed && now >= client->deadline && !client->dropped)
             drop(client, "the handshake took too long");
+        shaking |= !client->welcomed;
         waiting |= waits_for_picture(client);
     }
     if (waiting)
@@ -390,8 +394,8 @@ static void tend(void *opaque)
     else if (now - vnc->last_wanted >= IDLE_TIME)
         want_updates(vnc, false);
     accept_again(vnc);
-    if (has_clients(vnc) || vnc->parked)
-        timer_arm_in(&vnc->tend_timer, TEND_PERIOD);
+    if (shaking || vnc->parked || (vnc->wants && !waiting))
+        tend_again(vnc);
 }
 
 /* Connections */
@@ -401,8 +405,7 @@ static void park(struct vnc *vnc)
     vnc->parked = true;
     for (unsigned i = 0; i < vnc->listener_count; i++)
         loop_watch_events(vnc->loop, &vnc->listeners[i].source, 0);
-    if (!timer_armed(&vnc->tend_timer))
-        timer_arm_in(&vnc->tend_timer, TEND_PERIOD);
+    tend_again(vnc);
 }
 
 static void accept_again(struct vnc *vnc)
@@ -491,8 +494,7 @@ static void take_connection(struct vnc *vnc, int sock, const struct sockaddr_sto
         return;
     }
     vnc->clients[place] = client;
-    if (!timer_armed(&vnc->tend_timer))
-        timer_arm_in(&vnc->tend_timer, TEND_PERIOD);
+    tend_again(vnc);
 }
 
 static void incoming(void *opaque, uint32_t events)
