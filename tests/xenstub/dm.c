@@ -57,6 +57,10 @@ bool dm_init(struct dm *dm, enum dm_kind kind, struct xenstub *x, unsigned megab
              dm->qmp);
     snprintf(dm->drive_arg, sizeof(dm->drive_arg),
              "file=%s,if=ide,index=0,media=disk,format=raw,cache=writeback", dm->image);
+    const char *usr = strstr(dm->binary, "/" STOCK);
+    int prefix = usr ? (int)(usr - dm->binary) : 0;
+    snprintf(dm->data[0], sizeof(dm->data[0]), "%.*s/share/qemu", prefix, dm->binary);
+    snprintf(dm->data[1], sizeof(dm->data[1]), "%.*s/share/seabios", prefix, dm->binary);
     const char *argv[] = {dm->binary, "-xen-domid", dm->domid, "-no-shutdown", "-chardev",
                           dm->qmp_arg, "-mon", "chardev=libxl-cmd,mode=control", "-nodefaults",
                           "-no-user-config", "-name", "stub", "-vnc", "none", "-display", "none",
@@ -64,7 +68,8 @@ bool dm_init(struct dm *dm, enum dm_kind kind, struct xenstub *x, unsigned megab
                           "-net", "none", "-machine", "xenfv,suppress-vmdesc=on", "-m",
                           dm->megabytes, "-drive", dm->drive_arg, NULL,
                           /* An unpacked package does not find its data by itself. */
-                          "-L", "/usr/share/qemu", "-L", "/usr/share/seabios", NULL};
+                          "-L", dm->data[0], "-L", dm->data[1], "-L", "/usr/share/qemu", "-L",
+                          "/usr/share/seabios", NULL};
     const size_t count = sizeof(argv) / sizeof(argv[0]);
     size_t n = 0;
     for (size_t i = 0; i + 1 < count; i++) {

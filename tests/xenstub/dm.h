@@ -14,6 +14,7 @@ struct dm {
     enum dm_kind kind;
     char binary[512], image[128], qmp[128];
     char qmp_arg[256], drive_arg[256], domid[16], megabytes[16], vnc_arg[32];
+    char data[2][560];
     const char *argv[64];
 };
 
