@@ -473,7 +473,10 @@ void atapi_packet(struct ide_channel *ch)
 
 void atapi_power_on(struct ide_drive *d)
 {
+    d->atapi.recovery[0] = 0;
     d->atapi.recovery[1] = 5; /* retries */
+    d->atapi.locked = false;
+    atapi_set_sense(d, 0, 0, 0);
 }
 
 void atapi_identify(const struct ide_drive *d, bool serial, uint8_t *data)

@@ -212,7 +212,7 @@ void ide_abandoned_ended(struct ide_channel *ch)
     }
 }
 
-static void command_write(struct ide_channel *ch, uint8_t opcode)
+void ide_command(struct ide_channel *ch, uint8_t opcode)
 {
     struct ide_drive *d = ide_drive(ch);
 
@@ -303,7 +303,7 @@ static void register_write(struct ide_channel *ch, unsigned reg, uint8_t value)
 {
     if (reg == 7) {
         ch->control &= (uint8_t)~IDE_CONTROL_HOB;
-        command_write(ch, value);
+        ide_command(ch, value);
         return;
     }
     if (busy(ch)) {
@@ -479,8 +479,19 @@ void ide_channel_reset(struct ide_channel *ch)
 {
     ide_abandon(ch);
     ide_let_go(ch, NULL);
+    ide_power_on(ch);
+    ide_settle(ch);
+}
+
+void ide_power_on(struct ide_channel *ch)
+{
+    ch->control = ch->selected = 0;
     for (unsigned i = 0; i < 2; i++) {
         struct ide_drive *d = &ch->drive[i];
+        d->interrupt = false;
+        d->power = IDE_POWER_ACTIVE;
+        d->visible = 0;
+        d->native_asked = 0;
         ata_defaults(d);
         d->cur_heads = d->heads;
         d->cur_sectors = d->sectors;
@@ -490,5 +501,4 @@ void ide_channel_reset(struct ide_channel *ch)
         }
         ata_signature(d);
     }
-    ide_settle(ch);
 }

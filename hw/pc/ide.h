@@ -280,6 +280,9 @@ static inline struct ide_drive *ide_drive(struct ide_channel *ch)
  * image is waited for: nothing of it is left afterwards. */
 void ide_channel_reset(struct ide_channel *ch);
 
+/* The devices as a hardware reset leaves them; nothing is under way. */
+void ide_power_on(struct ide_channel *ch);
+
 /* After load: cross-checks (false refuses). */
 bool ide_channel_loaded(struct ide_channel *ch, struct err *err);
 
@@ -319,6 +322,9 @@ void ide_abandoned_ended(struct ide_channel *ch);
 /* Lets what is under way on `block` (NULL: on any) end, and nothing more of it begin. */
 void ide_let_go(struct ide_channel *ch, struct block *block);
 
+/* The command register is written. A device that is busy, asleep or absent does not take it. */
+void ide_command(struct ide_channel *ch, uint8_t opcode);
+
 /* The device control register is written: the software reset is here. */
 void ide_control(struct ide_channel *ch, uint8_t value);
 
@@ -327,6 +333,9 @@ void ide_drq_moved(struct ide_channel *ch, uint32_t n);
 
 /* The bus master was told to stop and now has: false if it was not told. */
 bool ide_stopped(struct ide_channel *ch);
+
+/* One line a minute and disk about what failed at a sector. */
+void ide_log_error(struct ide_drive *d, uint64_t now, const char *what, uint64_t lba, int error);
 
 /* A command's steps: between the files of this device. */
 

@@ -54,21 +54,23 @@ void ide_buffer_given(struct ide_channel *ch)
     }
 }
 
-static void medium_error(struct ide_channel *ch, int error)
+void ide_log_error(struct ide_drive *d, uint64_t now, const char *what, uint64_t lba, int error)
 {
-    struct ide_drive *d = ide_drive(ch);
-    uint64_t now = clock_now(ch->clock);
-
     if (d->block && error != ENOMEDIUM && now >= d->next_error_line) {
         d->next_error_line = now + ERROR_LINE_GAP;
         log_warn("disk %s: %s at sector %" PRIu64 " failed: %s (further errors of this disk in the "
                  "next minute are not logged)",
-                 block_id(d->block),
-                 ch->phase == IDE_FLUSH ? "flush"
-                 : ch->writing          ? "write"
-                                        : "read",
-                 ch->lba, strerror(error));
+                 block_id(d->block), what, lba, strerror(error));
     }
+}
+
+static void medium_error(struct ide_channel *ch, int error)
+{
+    ide_log_error(ide_drive(ch), clock_now(ch->clock),
+                  ch->phase == IDE_FLUSH ? "flush"
+                  : ch->writing          ? "write"
+                                         : "read",
+                  ch->lba, error);
     if (ide_for_packet(ch)) {
         atapi_medium_error(ch, error);
     } else {
@@ -152,28 +154,19 @@ static void dma_next(struct ide_channel *ch)
         ch->front->broken(ch, false);
         return;
     }
-    for (;;) {
-        bool bad = false;
-        ch->after = ch->prd.at;
-        dma_sg_init(&ch->sg, ch->dma, !ch->writing);
-        size_t got = prd_gather(&ch->prd, &ch->after, &ch->sg, want, &bad);
-        if (got == want && !bad) {
-            break;
-        }
-        dma_sg_finish(&ch->sg, 0);
-        if (bad) {
-            ch->front->broken(ch, true);
-            return;
-        }
-        if (got < IDE_SECTOR) {
-            dma_bounce(ch);
-            return;
-        }
-        want = got / IDE_SECTOR * IDE_SECTOR; /* the list is full, or the table at its end */
+    bool bad = false;
+    size_t bytes = prd_pin(&ch->prd, &ch->sg, !ch->writing, want, IDE_SECTOR, &ch->after, &bad);
+    if (bad) {
+        ch->front->broken(ch, true);
+        return;
+    }
+    if (!bytes) {
+        dma_bounce(ch);
+        return;
     }
     ch->bounce = false;
     ch->pinned = true;
-    submit(ch, ch->writing ? BLOCK_WRITE : BLOCK_READ, ch->lba, want / IDE_SECTOR, ch->sg.iov,
+    submit(ch, ch->writing ? BLOCK_WRITE : BLOCK_READ, ch->lba, bytes / IDE_SECTOR, ch->sg.iov,
            (int)ch->sg.count);
 }
 

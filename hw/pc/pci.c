@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * pci: see pci.h. PCI Local Bus Specification 3.0: 6.1 configuration space, 6.2.2 command
- * register, 6.2.5 base addresses, 6.2.5.2 expansion ROM.
+ * register, 6.2.5 base addresses, 6.2.5.2 expansion ROM, 6.8.1 MSI.
  */
 #include "hw/pc/pci.h"
 
@@ -11,20 +11,23 @@
 #include "hw/core/log.h"
 #include "hw/xen/hypervisor.h"
 
-#define REG_COMMAND      0x04
-#define REG_STATUS       0x06
-#define REG_BAR0         0x10
-#define REG_SUBSYSTEM    0x2C
-#define REG_ROM          0x30
-#define REG_LINE         0x3C
-#define REG_PIN          0x3D
-#define COMMAND_IO       0x0001
-#define COMMAND_MEMORY   0x0002
-#define COMMAND_INTX_OFF 0x0400
-#define STATUS_INTERRUPT 0x08 /* in the low byte of the status register */
-#define BAR_IO           0x1
-#define BAR_PREFETCHABLE 0x8
-#define ROM_ENABLE       0x1
+#define REG_COMMAND         0x04
+#define REG_STATUS          0x06
+#define REG_BAR0            0x10
+#define REG_SUBSYSTEM       0x2C
+#define REG_CAPABILITIES    0x34
+#define REG_ROM             0x30
+#define REG_LINE            0x3C
+#define REG_PIN             0x3D
+#define COMMAND_IO          0x0001
+#define COMMAND_MEMORY      0x0002
+#define COMMAND_MASTER      0x0004
+#define COMMAND_INTX_OFF    0x0400
+#define STATUS_INTERRUPT    0x08 /* in the low byte of the status register */
+#define STATUS_CAPABILITIES 0x10
+#define BAR_IO              0x1
+#define BAR_PREFETCHABLE    0x8
+#define ROM_ENABLE          0x1
 
 struct pci_bus {
     struct bus *bus;
@@ -319,6 +322,41 @@ void pci_set_intx(struct pci_device *d, bool level)
     else
         d->config[REG_STATUS] &= (uint8_t)~STATUS_INTERRUPT;
     irq_set(&d->intx, level && !(pci_get16(d->config + REG_COMMAND) & COMMAND_INTX_OFF));
+}
+
+/* Offsets in the MSI capability with a 64-bit address */
+enum { MSI_ID = 0x05, MSI_CONTROL = 2, MSI_ADDRESS = 4, MSI_DATA = 12 };
+#define MSI_ENABLE  0x01
+#define MSI_64_BITS 0x80
+
+void pci_add_msi(struct pci_device *d, uint8_t at, uint8_t next)
+{
+    uint8_t *c = d->config + at, *w = d->writable + at;
+    d->msi = at;
+    d->config[REG_CAPABILITIES] = at;
+    d->config[REG_STATUS] |= STATUS_CAPABILITIES;
+    c[0] = MSI_ID;
+    c[1] = next;
+    c[MSI_CONTROL] = MSI_64_BITS;
+    w[MSI_CONTROL] = MSI_ENABLE;
+    pci_set32(w + MSI_ADDRESS, 0xFFFFFFFC);
+    pci_set32(w + MSI_ADDRESS + 4, 0xFFFFFFFF);
+    pci_set16(w + MSI_DATA, 0xFFFF);
+}
+
+bool pci_msi_enabled(const struct pci_device *d)
+{
+    return d->msi && (d->config[d->msi + MSI_CONTROL] & MSI_ENABLE);
+}
+
+void pci_msi_send(struct pci_device *d)
+{
+    const uint8_t *c = d->config + d->msi;
+    if (!pci_msi_enabled(d) || !(pci_get16(d->config + REG_COMMAND) & COMMAND_MASTER) ||
+        !d->bus->hv)
+        return;
+    hv_msi(d->bus->hv, pci_get32(c + MSI_ADDRESS) | (uint64_t)pci_get32(c + MSI_ADDRESS + 4) << 32,
+           pci_get16(c + MSI_DATA));
 }
 
 struct pci_device *pci_device_at(struct pci_bus *pci, uint8_t devfn)

@@ -60,6 +60,7 @@ struct pci_device {
     uint8_t volatile_bits[PCI_CONFIG_SIZE]; /* bits only the chip changes; saved, not constant */
     const uint8_t *rom;
     uint32_t rom_len;
+    uint8_t msi; /* where its MSI capability is; 0: it has none */
     struct irq intx;
     /* After a write to configuration bytes reg..reg+width-1 has been stored. May be NULL. */
     void (*config_written)(struct pci_device *d, unsigned reg, unsigned width);
@@ -105,6 +106,16 @@ void pci_device_destroy(struct pci_device *d);
 
 /* Drives INTx as the interrupt pin says. */
 void pci_set_intx(struct pci_device *d, bool level);
+
+/* Adds the capability of message signalled interrupts at config[at] (24 bytes are taken): one
+ * vector, 64-bit addresses. `next`: the capability behind it in the list, which starts here. */
+void pci_add_msi(struct pci_device *d, uint8_t at, uint8_t next);
+
+/* The guest has switched MSI on: the function then does not drive INTx. */
+bool pci_msi_enabled(const struct pci_device *d);
+
+/* Sends the message, if MSI is on and the function may master the bus. */
+void pci_msi_send(struct pci_device *d);
 
 /* For query-pci: the device at devfn, or NULL. */
 struct pci_device *pci_device_at(struct pci_bus *pci, uint8_t devfn);

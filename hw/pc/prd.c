@@ -15,6 +15,7 @@ const struct state_field prd_cursor_state[] = {
     STATE_UINT(struct prd_cursor, addr),
     STATE_LIMIT(struct prd_cursor, left, AHCI_COUNT + 1),
     STATE_LIMIT(struct prd_cursor, more, 0xFFFF),
+    STATE_UINT(struct prd_cursor, done),
     STATE_BOOL(struct prd_cursor, last),
     STATE_BOOL(struct prd_cursor, notify),
     STATE_FIELDS_END,
@@ -105,6 +106,7 @@ static void advance(const struct prd_table *t, struct prd_cursor *c, size_t n)
 {
     c->addr = (c->addr + n) & mask(t);
     c->left -= (uint32_t)n;
+    c->done += (uint32_t)n;
 }
 
 /* There is a byte at the cursor; false: the end, or (*bad) a descriptor that is not in RAM. */
@@ -166,15 +168,20 @@ size_t prd_copy(const struct prd_table *t, struct prd_cursor *c, void *buf, size
     return done;
 }
 
-size_t prd_skip(const struct prd_table *t, struct prd_cursor *c, size_t len, bool *bad)
+size_t prd_pin(const struct prd_table *t, struct dma_sg *sg, bool to_guest, size_t want,
+               size_t unit, struct prd_cursor *after, bool *bad)
 {
-    struct prds prds = {.count = 0};
-    size_t done = 0;
-
-    while (done < len && have_region(t, c, &prds, bad)) {
-        size_t n = region_run(t, c, len - done);
-        advance(t, c, n);
-        done += n;
+    for (;;) {
+        *after = t->at;
+        dma_sg_init(sg, t->dma, to_guest);
+        size_t got = prd_gather(t, after, sg, want, bad);
+        if (got == want && !*bad) {
+            return got;
+        }
+        dma_sg_finish(sg, 0);
+        if (*bad || got < unit) {
+            return 0;
+        }
+        want = got / unit * unit; /* the list is full, or the table at its end */
     }
-    return done;
 }

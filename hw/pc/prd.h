@@ -25,6 +25,7 @@ struct prd_cursor {
     uint64_t addr; /* of the first byte not yet used of the present region */
     uint32_t left; /* bytes of it; 0: fetch the next descriptor */
     uint32_t more; /* PRD_AHCI: descriptors not yet fetched */
+    uint32_t done; /* bytes used so far */
     bool last;     /* there is no further descriptor */
     bool notify;   /* PRD_AHCI: a descriptor with the interrupt bit has been used */
 };
@@ -58,7 +59,12 @@ size_t prd_gather(const struct prd_table *t, struct prd_cursor *c, struct dma_sg
 size_t prd_copy(const struct prd_table *t, struct prd_cursor *c, void *buf, size_t len,
                 bool to_guest, bool *bad);
 
-/* Passes over up to len bytes without touching them; as above. */
-size_t prd_skip(const struct prd_table *t, struct prd_cursor *c, size_t len, bool *bad);
+/*
+ * Starts sg (pinned until dma_sg_finish) with as many whole units of `unit` bytes as fit from t->at
+ * on, at most `want` bytes, a multiple of it; *after is then behind them. Returns their bytes. 0:
+ * nothing is pinned; not even one unit fits the list or is left in the table, or *bad was set.
+ */
+size_t prd_pin(const struct prd_table *t, struct dma_sg *sg, bool to_guest, size_t want,
+               size_t unit, struct prd_cursor *after, bool *bad);
 
 #endif
