@@ -119,7 +119,7 @@ static void global_write(struct ahci *a, uint32_t offset, uint32_t value)
     if (offset == IS) {
         a->is &= ~value;
     } else if (offset == GHC) {
-        a->ghc = value & GHC_IE;
+        a->ghc = value & GHC_HR ? 0 : value & GHC_IE;
         if (value & GHC_HR) {
             /* 10.4.3: over when nothing of before reaches a medium or guest memory any more. */
             a->resetting = true;

@@ -388,7 +388,7 @@ static bool fetch(struct ahci_port *p)
 {
     if (!p->ci || p->halted || p->slot != AHCI_NO_SLOT || !(p->cmd & AHCI_CMD_ST) ||
         !ahci_present(p) || p->link != AHCI_LINK_UP || p->signature || ahci_port_winding(p) ||
-        !ahci_may_master(p->hba)) {
+        !ahci_may_master(p->hba) || p->hba->resetting) {
         return false;
     }
     unsigned slot = p->last_slot;
@@ -590,7 +590,10 @@ static void sata_control_write(struct ahci_port *p, uint32_t value)
     if (det == was) {
         return;
     }
+    /* 3.3.11: only to be changed while the engine is off; what it then had to do it must not start
+     * again. */
     ahci_port_abandon(p);
+    p->halted = (p->cmd & AHCI_CMD_ST) != 0;
     if (det == 1) {
         p->link = AHCI_LINK_RESET;
     } else if (det == 4) {

@@ -304,6 +304,8 @@ void ahci_queue_start(struct ahci_port *p, unsigned slot, const uint8_t *fis,
     t->left = fis[3] | (uint32_t)fis[11] << 8;
     t->piece = IDE_PIECE;
     t->prd.at = *prd;
+    d->status = IDE_DRDY | IDE_DSC;
+    d->error = 0;
     d->power = IDE_POWER_ACTIVE;
     d->native_asked = 0;
     if (fis[12] >> 3 != slot || (t->writing && block_read_only(d->block))) {
