@@ -15,7 +15,6 @@
 #include "hw/pc/fdc.h"
 #include "hw/pc/machine.h"
 #include "hw/pc/pci.h"
-#include "hw/pc/piix3_ide.h"
 #include "hw/pc/platform.h"
 #include "hw/xen/backend.h"
 #include "hw/xen/companion.h"
@@ -109,10 +108,13 @@ static void guest_time_offset(void *opaque, int64_t seconds)
     companion_add_time_offset(d->companion, seconds);
 }
 
-/* The number by which a PV disk and this emulated one are the same to the toolstack. */
+/* The number by which a PV disk and this emulated one are the same to the toolstack; 0: it is no
+ * disk, and the guest's PV drivers do not take it over. */
 static uint32_t disk_bit(const struct config_drive *drive)
 {
-    return drive->cdrom ? 0 : UINT32_C(1) << drive->ide_unit;
+    if (drive->cdrom || drive->floppy)
+        return 0;
+    return UINT32_C(1) << (drive->ahci ? drive->ahci_port : drive->ide_unit);
 }
 
 /* PV drivers take over: each image is closed here, with all that was acknowledged in it, before the
@@ -124,9 +126,9 @@ static void guest_unplug(void *opaque, unsigned mask)
     uint32_t released = 0;
     if (!(mask & PLATFORM_UNPLUG_DISKS))
         return;
-    ide_unplug_disks(machine_ide(d->machine));
+    machine_unplug_disks(d->machine);
     for (size_t i = 0; i < d->config->drive_count; i++) {
-        if (d->config->drives[i].cdrom || !d->blocks[i])
+        if (!disk_bit(&d->config->drives[i]) || !d->blocks[i])
             continue;
         block_close(d->blocks[i]);
         d->blocks[i] = NULL;
@@ -334,8 +336,8 @@ static bool target_block(void *opaque, size_t index, struct qmp_block_info *info
         info->stats = block_stats(b);
     }
     if (drive->cdrom) {
-        info->locked = ide_tray_locked(machine_ide(d->machine), drive->ide_unit);
-        info->tray_open = ide_tray_open(machine_ide(d->machine), drive->ide_unit);
+        info->locked = machine_tray_locked(d->machine, index);
+        info->tray_open = machine_tray_open(d->machine, index);
     }
     return true;
 }
@@ -364,9 +366,9 @@ static struct block_config block_config_of(struct domain *d, size_t index)
 static void set_medium(struct domain *d, size_t index, struct block *medium)
 {
     const struct config_drive *drive = &d->config->drives[index];
-    struct block *old =
-        drive->floppy ? fdc_set_medium(machine_fdc(d->machine), drive->floppy_unit, medium)
-                      : ide_drive_set_medium(machine_ide(d->machine), drive->ide_unit, medium);
+    struct block *old = drive->floppy
+                            ? fdc_set_medium(machine_fdc(d->machine), drive->floppy_unit, medium)
+                            : machine_set_medium(d->machine, index, medium);
     d->blocks[index] = medium;
     block_close(old);
 }
@@ -379,7 +381,7 @@ static bool open_tray(struct domain *d, size_t index, bool force, struct err *er
         return true;
     if (!drive->cdrom)
         return err_set(err, "Device '%s' is not removable", drive->id);
-    if (!ide_tray_eject(machine_ide(d->machine), drive->ide_unit, force))
+    if (!machine_tray_eject(d->machine, index, force))
         return err_set(
             err,
             "Device '%s' is locked by the guest, which has been asked to let go; force takes "

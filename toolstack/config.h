@@ -16,7 +16,8 @@
 #include "ui/chardev.h"
 
 #define CONFIG_MAX_SERIAL   4
-#define CONFIG_MAX_DRIVES   6 /* the units of two IDE channels, and two floppy drives */
+#define CONFIG_AHCI_PORTS   6
+#define CONFIG_MAX_DRIVES   (4 + 2 + CONFIG_AHCI_PORTS) /* IDE units, floppy drives, AHCI ports */
 #define CONFIG_MAX_MONITORS 4
 #define CONFIG_MAX_FDS      16
 #define CONFIG_MAX_ROM_DIRS 4
@@ -56,7 +57,7 @@ enum config_floppy {
     CONFIG_FLOPPY_2880K = 5,
 };
 
-/* A disk or CD in its place: IDE unit = channel * 2 + slave. Or a floppy drive. */
+/* A disk or CD in its place: IDE unit = channel * 2 + slave, or an AHCI port. Or a floppy drive. */
 struct config_drive {
     char *id;        /* of the medium (query-block's "device"): -drive's id, or as qemu makes it up:
                         "ide0-hd0", "ide1-cd0", "floppy0" */
@@ -64,6 +65,8 @@ struct config_drive {
     char *node_name; /* -blockdev's, or NULL */
     bool cdrom;
     unsigned ide_unit;              /* 0..3 */
+    bool ahci;                      /* and then, instead of the IDE unit: */
+    unsigned ahci_port;             /* 0..5 */
     bool floppy;                    /* and then these, and no IDE unit: */
     unsigned floppy_unit;           /* 0 (A), 1 (B) */
     enum config_floppy floppy_type; /* drive-type= */
@@ -122,6 +125,7 @@ struct config {
     char boot_order[8]; /* letters a c d n, each at most once */
     enum config_vga vga;
     unsigned vga_mib;
+    bool ahci; /* an AHCI controller is there, with drives at its ports or without */
     struct config_drive drives[CONFIG_MAX_DRIVES];
     size_t drive_count;
     struct chardev_config serial[CONFIG_MAX_SERIAL];

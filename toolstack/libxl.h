@@ -46,6 +46,7 @@ struct libxl {
     size_t drive_count;
     struct libxl_drive devices[LIBXL_MAX_DRIVES];
     size_t device_count;
+    char *ahci_id; /* -device ahci's, or NULL */
     bool have_domid, have_machine, have_memory, have_vga, have_vnc;
     bool accel_xen;
     int fds[LIBXL_MAX_FDS]; /* given so far */

@@ -33,6 +33,8 @@ void libxl_drives_free(struct libxl *p)
         drive_free(&p->drives[i]);
     for (size_t i = 0; i < p->device_count; i++)
         drive_free(&p->devices[i]);
+    free(p->ahci_id);
+    p->ahci_id = NULL;
 }
 
 static struct libxl_drive *drive_new(struct libxl_drive *list, size_t *count, const char *option,
@@ -282,22 +284,39 @@ static bool device_id(struct libxl *p, const char *option, const char *id, struc
     return true;
 }
 
+/* bus= of ide-hd and ide-cd: an IDE channel, or a port of the AHCI controller ("ahci0.3"). */
+static bool disk_bus(struct libxl *p, const char *option, const char *bus, struct libxl_drive *d,
+                     struct err *err)
+{
+    size_t len = p->ahci_id ? strlen(p->ahci_id) : 0;
+    if (!bus)
+        return true;
+    if (!strcmp(bus, "ide.0") || !strcmp(bus, "ide.1")) {
+        d->channel = bus[4] - '0';
+        return true;
+    }
+    if (len && !strncmp(bus, p->ahci_id, len) && bus[len] == '.' && bus[len + 1] >= '0' &&
+        bus[len + 1] < '0' + CONFIG_AHCI_PORTS && !bus[len + 2]) {
+        d->drive.ahci = true;
+        d->drive.ahci_port = (unsigned)(bus[len + 1] - '0');
+        return true;
+    }
+    return err_set(
+        err,
+        "%s: bus=%s is not ide.0 or ide.1, nor, with a -device ahci,id=ID before, one of "
+        "ID.0 to ID.%d",
+        option, bus, CONFIG_AHCI_PORTS - 1);
+}
+
 /* Keys that ide-hd and ide-cd share. */
 static bool disk_keys(struct libxl *p, struct optstr *o, struct libxl_drive *d, struct err *err)
 {
     const char *id = optstr_take(o, "id");
     if (id && !device_id(p, o->option, id, d, err))
         return false;
-    const char *bus = optstr_take(o, "bus");
-    if (bus && !strncmp(bus, "ahci", 4))
-        return err_set(err,
-                       "%s: bus=%s: the AHCI controller is not part of this version; say "
-                       "hdtype=\"ide\" in the xl configuration",
-                       o->option, bus);
-    if (bus && strcmp(bus, "ide.0") && strcmp(bus, "ide.1"))
-        return err_set(err, "%s: bus=%s is not ide.0 or ide.1", o->option, bus);
     uint64_t unit = UINT64_MAX;
-    if (!optstr_number(o, "unit", 0, 1, &unit, err) ||
+    if (!disk_bus(p, o->option, optstr_take(o, "bus"), d, err) ||
+        !optstr_number(o, "unit", 0, d->drive.ahci ? 0 : 1, &unit, err) ||
         !optstr_string(o, "drive", &d->drive_id, err) ||
         !identify_string(o, "serial", 20, &d->drive.serial, err) ||
         !identify_string(o, "model", 40, &d->drive.model, err) ||
@@ -311,9 +330,24 @@ static bool disk_keys(struct libxl *p, struct optstr *o, struct libxl_drive *d, 
         return false;
     if (!d->drive_id && !d->drive.cdrom)
         return err_set(err, "%s: drive= is missing", o->option);
-    d->channel = bus ? bus[4] - '0' : ANYWHERE;
     d->slave = unit == UINT64_MAX ? ANYWHERE : (int)unit;
     return true;
+}
+
+static bool ahci_keys(struct libxl *p, struct optstr *o, struct err *err)
+{
+    const char *id = optstr_take(o, "id");
+    if (p->config->ahci)
+        return err_set(err, "%s: there is one AHCI controller at most", o->option);
+    if (id && !libxl_id_valid(id))
+        return err_set(err, "%s: id=%s is not a letter with letters, digits, '-', '.', '_' behind",
+                       o->option, id);
+    if (!optstr_only(o, "bus", "pci.0 pci", err) ||
+        !optstr_refuse(o, "addr", "the controller has its fixed place", err))
+        return false;
+    p->config->ahci = true;
+    p->ahci_id = id ? xstrdup(id) : NULL;
+    return optstr_finish(o, err);
 }
 
 static bool floppy_keys(struct libxl *p, struct optstr *o, struct libxl_drive *d, struct err *err)
@@ -405,10 +439,8 @@ static const struct {
      "emulated network cards are not part of this version; say type=vif in vif= (the guest's PV "
      "driver)"},
     {"lsi53c* scsi-* megasas* mptsas* virtio-scsi* am53c974 dc390 pvscsi",
-     "SCSI is not part of this version; attach the disk as hda to hdd (vdev=) instead of sd*"},
-    {"ahci ich9-ahci",
-     "the AHCI controller is not part of this version; say hdtype=\"ide\" in the xl "
-     "configuration"},
+     "there is no emulated SCSI; say vdev=hda to hdd instead of sd* in the xl configuration, or "
+     "xvda for a guest with PV drivers alone"},
     {"nvme* virtio-blk* ide-drive",
      "not part of this version; attach the disk as hda to hdd (vdev=)"},
     {"usb-* piix3-usb-uhci piix4-usb-uhci ich9-usb-* nec-usb-xhci qemu-xhci pci-ohci "
@@ -465,14 +497,16 @@ bool libxl_device(struct libxl *p, const char *option, const char *arg, struct e
         ok = d && floppy_keys(p, &o, d, err);
     } else if (!strcmp(driver, "isa-fdc"))
         ok = controller_keys(p, &o, err);
+    else if (!strcmp(driver, "ahci") || !strcmp(driver, "ich9-ahci"))
+        ok = ahci_keys(p, &o, err);
     else if (!strcmp(driver, "VGA"))
         ok = vga_keys(p, &o, err);
     else {
         const char *text = absent_device(driver);
         err_set(err, "%s %s: %s", option, driver,
                 text ? text
-                     : "there is no such device here (there are VGA, ide-hd, ide-cd and floppy, "
-                       "see -help)");
+                     : "there is no such device here (there are VGA, ahci, ide-hd, ide-cd and "
+                       "floppy, see -help)");
     }
     optstr_free(&o);
     return ok;
@@ -543,6 +577,15 @@ static bool place_floppy(struct libxl_drive **floppies, struct libxl_drive *d, s
     return err_set(err, "-drive: if=floppy: there are two floppy drives, A and B");
 }
 
+static bool place_ahci(struct libxl_drive **ports, struct libxl_drive *d, struct err *err)
+{
+    if (ports[d->drive.ahci_port])
+        return err_set(err, "-device: AHCI port %u has two drives; the second is %s",
+                       d->drive.ahci_port, d->drive.id ? d->drive.id : "an empty CD");
+    ports[d->drive.ahci_port] = d;
+    return true;
+}
+
 /* What a drive says is only complete with both its halves. */
 static bool check(struct libxl *p, struct config_drive *d, struct err *err)
 {
@@ -550,6 +593,8 @@ static bool check(struct libxl *p, struct config_drive *d, struct err *err)
         char id[32]; /* as qemu names it */
         if (d->floppy)
             snprintf(id, sizeof(id), "floppy%u", d->floppy_unit);
+        else if (d->ahci)
+            snprintf(id, sizeof(id), "ahci-cd%u", d->ahci_port);
         else
             snprintf(id, sizeof(id), "ide%u-%s%u", d->ide_unit / 2, d->cdrom ? "cd" : "hd",
                      d->ide_unit % 2);
@@ -565,7 +610,7 @@ static bool check(struct libxl *p, struct config_drive *d, struct err *err)
 
 bool libxl_drives_finish(struct libxl *p, struct err *err)
 {
-    struct libxl_drive *all[2 * LIBXL_MAX_DRIVES], *units[UNITS + FLOPPIES] = {NULL};
+    struct libxl_drive *all[2 * LIBXL_MAX_DRIVES], *units[CONFIG_MAX_DRIVES] = {NULL};
     size_t count = 0;
     if (!join_nodes(p, err))
         return false;
@@ -585,14 +630,15 @@ bool libxl_drives_finish(struct libxl *p, struct err *err)
     /* Those that ask for a unit first, so that the others cannot sit on it. */
     for (int pass = 0; pass < 2; pass++)
         for (size_t i = 0; i < count; i++)
-            if (((all[i]->drive.floppy || all[i]->channel != ANYWHERE) &&
-                 all[i]->slave != ANYWHERE) == (pass == 0))
+            if ((all[i]->drive.ahci || ((all[i]->drive.floppy || all[i]->channel != ANYWHERE) &&
+                                        all[i]->slave != ANYWHERE)) == (pass == 0))
                 if (!(all[i]->drive.floppy ? place_floppy(units + UNITS, all[i], err)
+                      : all[i]->drive.ahci ? place_ahci(units + UNITS + FLOPPIES, all[i], err)
                                            : place(units, all[i], err)))
                     return false;
 
     struct config *config = p->config;
-    for (int u = 0; u < UNITS + FLOPPIES; u++) {
+    for (int u = 0; u < CONFIG_MAX_DRIVES; u++) {
         if (!units[u])
             continue;
         struct config_drive *d = &config->drives[config->drive_count++];

@@ -11,6 +11,7 @@
 #include "hw/core/bus.h"
 #include "hw/core/dma.h"
 #include "hw/core/log.h"
+#include "hw/pc/ahci.h"
 #include "hw/pc/cmos.h"
 #include "hw/pc/dma8237.h"
 #include "hw/pc/fdc.h"
@@ -54,6 +55,7 @@ struct machine {
     struct pci_bus *pci;
     struct device_list devices;
     struct piix3_ide *ide;
+    struct ahci *ahci;
     struct fdc *fdc;
     uint32_t asserted[16]; /* by ISA line: one bit per source */
 };
@@ -95,53 +97,79 @@ static void suspend(void *opaque)
     m->config.suspend(m->config.opaque);
 }
 
-static void tray_moved(void *opaque, unsigned unit, bool open)
+static void tray_moved(struct machine *m, bool ahci, unsigned place, bool open)
 {
-    struct machine *m = opaque;
     const struct config *config = m->config.config;
-    for (size_t i = 0; i < config->drive_count; i++)
-        if (!config->drives[i].floppy && config->drives[i].ide_unit == unit)
+    for (size_t i = 0; i < config->drive_count; i++) {
+        const struct config_drive *d = &config->drives[i];
+        if (!d->floppy && d->ahci == ahci && (ahci ? d->ahci_port : d->ide_unit) == place)
             m->config.tray_moved(m->config.opaque, i, open);
+    }
 }
 
-static bool add_ide(struct machine *m, struct err *err)
+static void ide_tray_moved(void *opaque, unsigned unit, bool open)
+{
+    tray_moved(opaque, false, unit, open);
+}
+
+static void ahci_tray_moved(void *opaque, unsigned port, bool open)
+{
+    tray_moved(opaque, true, port, open);
+}
+
+static struct ide_drive_config drive_config(const struct machine *m, size_t index)
 {
     static const enum ide_translation translations[] = {
         [CONFIG_CHS_AUTO] = IDE_TRANSLATION_AUTO,   [CONFIG_CHS_NONE] = IDE_TRANSLATION_NONE,
         [CONFIG_CHS_LBA] = IDE_TRANSLATION_LBA,     [CONFIG_CHS_LARGE] = IDE_TRANSLATION_LARGE,
         [CONFIG_CHS_RECHS] = IDE_TRANSLATION_RECHS,
     };
+    const struct config_drive *d = &m->config.config->drives[index];
+    return (struct ide_drive_config){
+        .present = true,
+        .cdrom = d->cdrom,
+        .block = m->config.blocks[index],
+        .serial = d->serial,
+        .model = d->model,
+        .firmware = d->version,
+        .wwn = d->wwn,
+        .cyls = d->cyls,
+        .heads = d->heads,
+        .secs = d->secs,
+        .translation = translations[d->chs_translation],
+        .logical_block = d->logical_block_size,
+        .physical_block = d->physical_block_size,
+        .no_trim = d->no_trim,
+        .discard_granularity = d->discard_granularity,
+        .discard = d->discard,
+    };
+}
+
+static bool add_ide(struct machine *m, struct err *err)
+{
     const struct config *config = m->config.config;
-    struct piix3_ide_config ide = {.tray_moved = tray_moved, .opaque = m};
-    for (size_t i = 0; i < config->drive_count; i++) {
-        const struct config_drive *d = &config->drives[i];
-        if (d->floppy)
-            continue;
-        ide.drive[d->ide_unit] = (struct ide_drive_config){
-            .present = true,
-            .cdrom = d->cdrom,
-            .block = m->config.blocks[i],
-            .serial = d->serial,
-            .model = d->model,
-            .firmware = d->version,
-            .wwn = d->wwn,
-            .cyls = d->cyls,
-            .heads = d->heads,
-            .secs = d->secs,
-            .translation = translations[d->chs_translation],
-            .logical_block = d->logical_block_size,
-            .physical_block = d->physical_block_size,
-            .no_trim = d->no_trim,
-            .discard_granularity = d->discard_granularity,
-            .discard = d->discard,
-        };
-    }
+    struct piix3_ide_config ide = {.tray_moved = ide_tray_moved, .opaque = m};
+    for (size_t i = 0; i < config->drive_count; i++)
+        if (!config->drives[i].floppy && !config->drives[i].ahci)
+            ide.drive[config->drives[i].ide_unit] = drive_config(m, i);
     m->ide = piix3_ide_realize(m->pci, m->bus, m->dma, m->config.clock, &m->devices, &ide, err);
     if (!m->ide)
         return false;
     connect(m, piix3_ide_irq(m->ide, 0), SOURCE_IDE0);
     connect(m, piix3_ide_irq(m->ide, 1), SOURCE_IDE1);
     return true;
+}
+
+static bool add_ahci(struct machine *m, unsigned slot, struct err *err)
+{
+    const struct config *config = m->config.config;
+    struct ahci_config ahci = {
+        .devfn = PCI_DEVFN(slot, 0), .tray_moved = ahci_tray_moved, .opaque = m};
+    for (size_t i = 0; i < config->drive_count; i++)
+        if (config->drives[i].ahci)
+            ahci.drive[config->drives[i].ahci_port] = drive_config(m, i);
+    m->ahci = ahci_realize(m->pci, m->dma, m->config.clock, &m->devices, &ahci, err);
+    return m->ahci != NULL;
 }
 
 static bool add_power_management(struct machine *m, struct err *err)
@@ -288,7 +316,9 @@ static bool build(struct machine *m, struct err *err)
             return false;
         slot++;
     }
-    if (config->vga == CONFIG_VGA_STD && !add_vga(m, slot, err))
+    if (config->vga == CONFIG_VGA_STD && !add_vga(m, slot++, err))
+        return false;
+    if (config->ahci && !add_ahci(m, slot, err)) /* the last card of libxl's line */
         return false;
 
     /* ISA */
@@ -354,6 +384,44 @@ struct piix3_ide *machine_ide(struct machine *m)
 struct fdc *machine_fdc(struct machine *m)
 {
     return m->fdc;
+}
+
+struct ahci *machine_ahci(struct machine *m)
+{
+    return m->ahci;
+}
+
+struct block *machine_set_medium(struct machine *m, size_t index, struct block *block)
+{
+    const struct config_drive *d = &m->config.config->drives[index];
+    return d->ahci ? ahci_drive_set_medium(m->ahci, d->ahci_port, block)
+                   : ide_drive_set_medium(m->ide, d->ide_unit, block);
+}
+
+bool machine_tray_eject(struct machine *m, size_t index, bool force)
+{
+    const struct config_drive *d = &m->config.config->drives[index];
+    return d->ahci ? ahci_tray_eject(m->ahci, d->ahci_port, force)
+                   : ide_tray_eject(m->ide, d->ide_unit, force);
+}
+
+bool machine_tray_locked(struct machine *m, size_t index)
+{
+    const struct config_drive *d = &m->config.config->drives[index];
+    return d->ahci ? ahci_tray_locked(m->ahci, d->ahci_port) : ide_tray_locked(m->ide, d->ide_unit);
+}
+
+bool machine_tray_open(struct machine *m, size_t index)
+{
+    const struct config_drive *d = &m->config.config->drives[index];
+    return d->ahci ? ahci_tray_open(m->ahci, d->ahci_port) : ide_tray_open(m->ide, d->ide_unit);
+}
+
+void machine_unplug_disks(struct machine *m)
+{
+    ide_unplug_disks(m->ide);
+    if (m->ahci)
+        ahci_unplug_disks(m->ahci);
 }
 
 void machine_reset(struct machine *m)

@@ -22,6 +22,7 @@
 #include "ui/input.h"
 
 struct hypervisor;
+struct ahci;
 struct fdc;
 struct machine;
 struct piix3_ide;
@@ -63,6 +64,17 @@ struct pci_bus *machine_pci(struct machine *machine);
 struct device_list *machine_devices(struct machine *machine);
 struct piix3_ide *machine_ide(struct machine *machine);
 struct fdc *machine_fdc(struct machine *machine);
+struct ahci *machine_ahci(struct machine *machine); /* NULL: there is none */
+
+/* The CD drive config->drives[index], at whichever controller: as piix3_ide.h says of each. */
+struct block *machine_set_medium(struct machine *machine, size_t index, struct block *block);
+bool machine_tray_eject(struct machine *machine, size_t index, bool force);
+bool machine_tray_locked(struct machine *machine, size_t index);
+bool machine_tray_open(struct machine *machine, size_t index);
+
+/* Takes the disks, not the CD drives, off their controllers, for good. Nothing here uses their
+ * images afterwards. */
+void machine_unplug_disks(struct machine *machine);
 
 /* CMOS RAM and devices as after power-on. */
 void machine_reset(struct machine *machine);

@@ -354,17 +354,54 @@ static void test_disks(void **state)
     assert_int_equal(config.drives[2].ide_unit, 3);
     assert_string_equal(config.drives[2].id, "ide1-hd1");
 
-    refused(PREFIX "-device lsi53c895a " STDVGA SUFFIX, "-device lsi53c895a|hda");
+    refused(PREFIX "-device lsi53c895a " STDVGA SUFFIX, "-device lsi53c895a|hda|xvda|PV");
     refused(BASE "-drive file=/guest/a.img,id=scsi0-hd0,format=raw,if=none,readonly=off,"
                  "cache=writeback -device scsi-hd,drive=scsi0-hd0,scsi-id=0",
             "-device scsi-hd|hda");
-    refused(PREFIX STDVGA SUFFIX " -device ahci,id=ahci0 -drive file=/guest/a.img,if=none,"
-                                 "id=ahcidisk-0,format=raw,cache=writeback -device ide-hd,"
-                                 "bus=ahci0.0,unit=0,drive=ahcidisk-0",
-            "-device ahci|hdtype=\"ide\"");
+    assert_false(config.ahci);
+}
+
+/* hdtype="ahci" in xl: the controller, then each disk with its port; CDs stay with IDE. */
+static void test_ahci(void **state)
+{
+    (void)state;
+    accepted(PREFIX STDVGA SUFFIX " -device ahci,id=ahci0 -drive file=/guest/a.img,if=none,"
+                                  "id=ahcidisk-0,format=raw,cache=writeback -device ide-hd,"
+                                  "bus=ahci0.0,unit=0,drive=ahcidisk-0 -drive file=/guest/b.img,"
+                                  "if=none,id=ahcidisk-5,format=raw,cache=writeback -device "
+                                  "ide-hd,bus=ahci0.5,unit=0,drive=ahcidisk-5 -drive if=none,"
+                                  "readonly=on,id=ide-5632 -device ide-cd,id=ide-5632,"
+                                  "drive=ide-5632,bus=ide.1,unit=0");
+    assert_true(config.ahci);
+    assert_int_equal(config.drive_count, 3);
+    assert_false(config.drives[0].ahci);
+    assert_int_equal(config.drives[0].ide_unit, 2);
+    assert_true(config.drives[1].ahci && config.drives[2].ahci);
+    assert_int_equal(config.drives[1].ahci_port, 0);
+    assert_int_equal(config.drives[2].ahci_port, 5);
+    assert_string_equal(config.drives[1].id, "ahcidisk-0");
+    assert_string_equal(config.drives[2].file, "/guest/b.img");
+    accepted(BASE "-device ich9-ahci,id=sata,bus=pci.0 -device ide-cd,bus=sata.3");
+    assert_true(config.drives[0].ahci && config.drives[0].cdrom && config.drives[0].empty);
+    assert_int_equal(config.drives[0].ahci_port, 3);
+    assert_string_equal(config.drives[0].id, "ahci-cd3");
+    accepted(BASE "-device ahci");
+    assert_true(config.ahci);
+
     refused(BASE "-drive file=/guest/a.img,if=none,id=ahcidisk-0,format=raw "
                  "-device ide-hd,bus=ahci0.0,unit=0,drive=ahcidisk-0",
-            "-device|ahci0.0|hdtype=\"ide\"");
+            "-device|ahci0.0|-device ahci");
+    refused(BASE "-device ahci,id=a -device ide-cd,bus=a.6", "a.6");
+    refused(BASE "-device ahci,id=a -device ide-cd,bus=a.", "a.");
+    refused(BASE "-device ahci,id=a -device ide-cd,bus=a.00", "a.00");
+    refused(BASE "-device ahci,id=a -device ide-cd,bus=ab.0", "ab.0");
+    refused(BASE "-device ahci -device ide-cd,bus=.0", "bus=.0");
+    refused(BASE "-device ahci,id=a -device ide-cd,bus=a.0,unit=1", "unit=|'1'");
+    refused(BASE "-device ahci,id=a -device ide-cd,bus=a.1 -device ide-cd,bus=a.1", "port 1");
+    refused(BASE "-device ahci -device ahci", "one AHCI controller");
+    refused(BASE "-device ahci,id=0", "id=0");
+    refused(BASE "-device ahci,addr=7", "addr");
+    refused(BASE "-device ahci,ports=2", "ports");
 }
 
 /* What a drive does when its image fails, how fast it may be, and what it says about its sectors.
@@ -412,7 +449,7 @@ static void test_floppies(void **state)
     accepted(BASE "-device isa-fdc");
     assert_int_equal(config.drive_count, 0);
     accepted(BASE "-hda a -hdb b -hdc c -hdd d -fda e -fdb f");
-    assert_int_equal(config.drive_count, CONFIG_MAX_DRIVES);
+    assert_int_equal(config.drive_count, 6);
 
     refused(BASE "-fda /a -fda /b", "if=floppy|A is there twice");
     refused(BASE "-fda /a -fdb /b -device floppy", "if=floppy|two floppy drives");
@@ -1073,15 +1110,25 @@ int main(void)
 {
     config.incoming_fd = -1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_minimal),         cmocka_unit_test(test_vnc),
-        cmocka_unit_test(test_no_screen),       cmocka_unit_test(test_serial),
-        cmocka_unit_test(test_disks),           cmocka_unit_test(test_drive_keys),
-        cmocka_unit_test(test_floppies),        cmocka_unit_test(test_drive_policies),
-        cmocka_unit_test(test_blockdev),        cmocka_unit_test(test_file_names),
-        cmocka_unit_test(test_refused_devices), cmocka_unit_test(test_misc),
-        cmocka_unit_test(test_traditional),     cmocka_unit_test(test_confinement),
-        cmocka_unit_test(test_monitors),        cmocka_unit_test(test_descriptors),
-        cmocka_unit_test(test_probe),           cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_minimal),
+        cmocka_unit_test(test_vnc),
+        cmocka_unit_test(test_no_screen),
+        cmocka_unit_test(test_serial),
+        cmocka_unit_test(test_disks),
+        cmocka_unit_test(test_drive_keys),
+        cmocka_unit_test(test_floppies),
+        cmocka_unit_test(test_drive_policies),
+        cmocka_unit_test(test_blockdev),
+        cmocka_unit_test(test_file_names),
+        cmocka_unit_test(test_refused_devices),
+        cmocka_unit_test(test_misc),
+        cmocka_unit_test(test_traditional),
+        cmocka_unit_test(test_confinement),
+        cmocka_unit_test(test_monitors),
+        cmocka_unit_test(test_descriptors),
+        cmocka_unit_test(test_probe),
+        cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_ahci),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }
