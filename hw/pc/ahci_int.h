@@ -57,6 +57,7 @@ enum ahci_tag_phase {
 struct ahci_port;
 
 struct ahci_tag {
+    struct ahci_port *port;
     uint8_t phase; /* enum ahci_tag_phase */
     bool writing;
     bool flush_after;
@@ -64,14 +65,15 @@ struct ahci_tag {
     uint32_t left;  /* sectors */
     uint32_t piece; /* most sectors of one request: halved to find a bad one */
     struct prd_table prd;
+};
 
-    /* The request under way. Not saved: quiesce waits for it. */
-    struct ahci_port *port;
+/* The request under way for a tag. Not saved: quiesce waits for it. Apart from the tags, and not
+ * touched before it is needed: these are 75 KiB a port. */
+struct ahci_flight {
+    struct ahci_tag *tag;
     struct block_request request;
-    struct block *request_block;
-    bool in_flight;
-    bool abandoned; /* its command is gone */
-    bool pinned;    /* sg holds guest memory */
+    struct block *block;
+    bool pinned; /* sg holds guest memory; else the data are in `bounce` */
     struct dma_sg sg;
     struct prd_cursor after;
     struct iovec iov;
@@ -101,6 +103,7 @@ struct ahci_port {
     uint8_t packet[16]; /* ACMD of its command table */
 
     struct ahci_tag tag[AHCI_SLOTS];
+    struct ahci_flight flight[AHCI_SLOTS];
 
     /* One bit a tag; derived */
     uint32_t queued;  /* commands under way */

@@ -26,6 +26,11 @@ static uint32_t bit(const struct ahci_tag *t)
     return 1u << (t - t->port->tag);
 }
 
+static struct ahci_flight *flight(struct ahci_tag *t)
+{
+    return &t->port->flight[t - t->port->tag];
+}
+
 /* Set Device Bits: commands that have ended, or none and an error. */
 static void send_bits(struct ahci_port *p, uint32_t ended)
 {
@@ -126,40 +131,43 @@ static void submit(struct ahci_tag *t, enum block_op op, uint32_t sectors, const
                    int iovcnt)
 {
     struct ahci_port *p = t->port;
+    struct ahci_flight *f = flight(t);
 
-    t->request = (struct block_request){
+    f->request = (struct block_request){
         .op = op,
         .offset = op == BLOCK_FLUSH ? 0 : t->lba * IDE_SECTOR,
         .bytes = (size_t)sectors * IDE_SECTOR,
         .iov = iov,
         .iovcnt = iovcnt,
-        .own_memory = iov == &t->iov,
+        .own_memory = iov == &f->iov,
         .done = request_done,
-        .opaque = t,
+        .opaque = f,
     };
-    t->in_flight = true;
+    f->tag = t;
+    f->block = drive(p)->block;
     p->flying |= bit(t);
-    t->request_block = drive(p)->block;
-    block_submit(t->request_block, &t->request);
+    block_submit(f->block, &f->request);
 }
 
 /* Less than a sector fits a scatter list, or is left in the table: one sector by our own memory. */
 static void move_bounced(struct ahci_tag *t)
 {
+    struct ahci_flight *f = flight(t);
     bool bad = false;
 
-    t->after = t->prd.at;
+    f->after = t->prd.at;
     if (t->writing &&
-        prd_copy(&t->prd, &t->after, t->bounce, IDE_SECTOR, false, &bad) < IDE_SECTOR) {
+        prd_copy(&t->prd, &f->after, f->bounce, IDE_SECTOR, false, &bad) < IDE_SECTOR) {
         broken(t, bad);
         return;
     }
-    t->iov = (struct iovec){.iov_base = t->bounce, .iov_len = IDE_SECTOR};
-    submit(t, t->writing ? BLOCK_WRITE : BLOCK_READ, 1, &t->iov, 1);
+    f->iov = (struct iovec){.iov_base = f->bounce, .iov_len = IDE_SECTOR};
+    submit(t, t->writing ? BLOCK_WRITE : BLOCK_READ, 1, &f->iov, 1);
 }
 
 static void move(struct ahci_tag *t)
 {
+    struct ahci_flight *f = flight(t);
     size_t want = (size_t)(t->left < t->piece ? t->left : t->piece) * IDE_SECTOR;
     bool bad = false;
 
@@ -167,15 +175,15 @@ static void move(struct ahci_tag *t)
         broken(t, false);
         return;
     }
-    size_t bytes = prd_pin(&t->prd, &t->sg, !t->writing, want, IDE_SECTOR, &t->after, &bad);
+    size_t bytes = prd_pin(&t->prd, &f->sg, !t->writing, want, IDE_SECTOR, &f->after, &bad);
     if (bad) {
         broken(t, true);
     } else if (!bytes) {
         move_bounced(t);
     } else {
-        t->pinned = true;
-        submit(t, t->writing ? BLOCK_WRITE : BLOCK_READ, (uint32_t)(bytes / IDE_SECTOR), t->sg.iov,
-               (int)t->sg.count);
+        f->pinned = true;
+        submit(t, t->writing ? BLOCK_WRITE : BLOCK_READ, (uint32_t)(bytes / IDE_SECTOR), f->sg.iov,
+               (int)f->sg.count);
     }
 }
 
@@ -184,7 +192,7 @@ static void kick(struct ahci_tag *t)
 {
     struct ahci_port *p = t->port;
 
-    if (p->ch.parked || t->in_flight || !ahci_may_master(p->hba)) {
+    if (p->ch.parked || (p->flying & bit(t)) || !ahci_may_master(p->hba)) {
         return;
     }
     if (t->phase == AHCI_TAG_MOVE) {
@@ -206,14 +214,16 @@ void ahci_queue_kick(struct ahci_port *p)
 /* `sectors` have moved between medium and memory. */
 static void moved(struct ahci_tag *t, uint32_t sectors, bool bounced)
 {
+    struct ahci_flight *f = flight(t);
+
     if (!t->writing && bounced) {
         bool bad = false;
-        if (prd_copy(&t->prd, &t->after, t->bounce, IDE_SECTOR, true, &bad) < IDE_SECTOR) {
+        if (prd_copy(&t->prd, &f->after, f->bounce, IDE_SECTOR, true, &bad) < IDE_SECTOR) {
             broken(t, bad);
             return;
         }
     }
-    t->prd.at = t->after;
+    t->prd.at = f->after;
     t->lba += sectors;
     t->left -= sectors;
     if (t->left) {
@@ -228,21 +238,19 @@ static void moved(struct ahci_tag *t, uint32_t sectors, bool bounced)
 
 static void request_done(struct block_request *request, int error)
 {
-    struct ahci_tag *t = request->opaque;
+    struct ahci_flight *f = request->opaque;
+    struct ahci_tag *t = f->tag;
     struct ahci_port *p = t->port;
     uint32_t sectors = (uint32_t)(request->bytes / IDE_SECTOR);
-    bool bounced = !t->pinned;
+    bool bounced = !f->pinned;
 
-    t->in_flight = false;
-    t->request_block = NULL;
     p->flying &= ~bit(t);
-    if (t->pinned) {
+    if (f->pinned) {
         /* A failed read may have written part of it: count it as dirty whole. */
-        t->pinned = false;
-        dma_sg_finish(&t->sg, t->sg.to_guest ? t->sg.bytes : 0);
+        f->pinned = false;
+        dma_sg_finish(&f->sg, f->sg.to_guest ? f->sg.bytes : 0);
     }
-    if (t->abandoned) {
-        t->abandoned = false;
+    if (p->leaving & bit(t)) {
         p->leaving &= ~bit(t);
     } else if (error && sectors > 1) {
         t->piece = sectors / 2; /* until the bad sector is alone, as ide_transfer.c does */
@@ -266,9 +274,6 @@ void ahci_queue_abandon(struct ahci_port *p)
             release(t);
         }
     }
-    for (unsigned i = 0; i < AHCI_SLOTS; i++) {
-        p->tag[i].abandoned = p->tag[i].in_flight;
-    }
     p->leaving = p->flying;
 }
 
@@ -278,8 +283,8 @@ void ahci_queue_drain(struct ahci_port *p)
 
     p->ch.parked = true;
     for (unsigned i = 0; i < AHCI_SLOTS; i++) {
-        if (p->tag[i].in_flight) {
-            block_drain(p->tag[i].request_block);
+        if (p->flying & 1u << i) {
+            block_drain(p->flight[i].block);
         }
     }
     p->ch.parked = parked;

@@ -56,8 +56,13 @@ struct machine_rig *machine_rig_new_serial(struct chardev *com1)
         .boot_order = "cd",
         .vga = CONFIG_VGA_STD,
         .vga_mib = 8,
-        .drives = {{.ide_unit = 0}, {.ide_unit = 2, .cdrom = true}, {.ide_unit = 3, .cdrom = true}},
-        .drive_count = 3,
+        .ahci = true,
+        .drives = {{.ide_unit = 0},
+                   {.ide_unit = 2, .cdrom = true},
+                   {.ide_unit = 3, .cdrom = true},
+                   {.ahci = true, .ahci_port = 0},
+                   {.ahci = true, .ahci_port = 2, .cdrom = true}},
+        .drive_count = 5,
         .serial_count = 1,
     };
     rig->hv = fake_hypervisor_new((size_t)rig->config.ram_bytes);
@@ -67,13 +72,14 @@ struct machine_rig *machine_rig_new_serial(struct chardev *com1)
     rig->disk = fake_block_new("disk", 64u << 20);
     rig->cd = fake_block_new("cd", 2u << 20);
     rig->cd->read_only = true;
+    rig->sata = fake_block_new("sata", 64u << 20);
     struct machine_config config = {
         .config = &rig->config,
         .hv = rig->hv,
         .clock = &rig->clock,
         .display = rig->display,
         .input = rig->input,
-        .blocks = {rig->disk, rig->cd},
+        .blocks = {rig->disk, rig->cd, NULL, rig->sata, NULL},
         .serial = {com1},
         .power_off = power_off,
         .reset = reset,
@@ -92,6 +98,7 @@ void machine_rig_free(struct machine_rig *rig)
     machine_free(rig->machine);
     fake_block_free(rig->disk);
     fake_block_free(rig->cd);
+    fake_block_free(rig->sata);
     display_free(rig->display);
     input_free(rig->input);
     clock_destroy(&rig->clock);
@@ -103,6 +110,7 @@ void machine_rig_disks(struct machine_rig *rig)
 {
     fake_block_run(rig->disk);
     fake_block_run(rig->cd);
+    fake_block_run(rig->sata);
 }
 
 void machine_rig_step(struct machine_rig *rig, uint64_t ns)

@@ -18,7 +18,7 @@ struct machine_rig {
     struct display *display;
     struct input *input;
     struct config config;
-    struct block *disk, *cd;
+    struct block *disk, *cd, *sata;
     struct machine *machine;
     unsigned power_offs, resets, suspends, tray_moves;
 };

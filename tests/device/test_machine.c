@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "hw/core/bus.h"
+#include "hw/pc/ahci.h"
+#include "hw/pc/piix3_ide.h"
 #include "tests/device/machine_rig.h"
 
 static struct machine_rig *rig;
@@ -37,14 +39,14 @@ static void functions_are_where_guests_know_them(void **state)
         unsigned slot, fn;
         uint32_t id;
     } functions[] = {
-        {0, 0, 0x12378086}, {1, 0, 0x70008086}, {1, 1, 0x70108086},
-        {1, 3, 0x71138086}, {2, 0, 0x00015853}, {3, 0, 0x11111234},
+        {0, 0, 0x12378086}, {1, 0, 0x70008086}, {1, 1, 0x70108086}, {1, 3, 0x71138086},
+        {2, 0, 0x00015853}, {3, 0, 0x11111234}, {4, 0, 0x29228086},
     };
     unsigned found = 0;
     for (unsigned devfn = 0; devfn < 256; devfn++)
         found += bus_pci_read(bus, (uint8_t)devfn, 0, 4) != 0xFFFFFFFF;
-    assert_int_equal(found, 6);
-    for (unsigned i = 0; i < 6; i++) {
+    assert_int_equal(found, 7);
+    for (unsigned i = 0; i < 7; i++) {
         uint8_t devfn = PCI_DEVFN(functions[i].slot, functions[i].fn);
         assert_int_equal(bus_pci_read(bus, devfn, 0, 4), functions[i].id);
         assert_int_equal(bus_pci_read(bus, devfn, 0x2C, 4), 0x00015853);
@@ -84,6 +86,28 @@ static void keys_interrupt(void **state)
     assert_int_equal(rig->hv->isa_raised[1], before + 1);
     assert_int_equal(bus_port_read(bus, 0x60, 1), 0x1E);
     assert_false(rig->hv->isa[1]);
+}
+
+/* Drives by their index in the configuration, at whichever controller. */
+static void media_at_both_controllers(void **state)
+{
+    (void)state;
+    assert_non_null(machine_ahci(rig->machine));
+    for (unsigned index = 1; index < 5; index += 3) { /* the CDs at IDE and at AHCI */
+        assert_false(machine_tray_locked(rig->machine, index));
+        assert_true(machine_tray_eject(rig->machine, index, false));
+        struct block *old = machine_set_medium(rig->machine, index, NULL);
+        assert_ptr_equal(old, index == 1 ? rig->cd : NULL);
+        assert_true(machine_tray_open(rig->machine, index));
+        assert_null(machine_set_medium(rig->machine, index, rig->cd));
+        assert_false(machine_tray_open(rig->machine, index));
+        assert_ptr_equal(machine_set_medium(rig->machine, index, NULL), rig->cd);
+    }
+    assert_ptr_equal(ide_drive_block(machine_ide(rig->machine), 0), rig->disk);
+    assert_ptr_equal(ahci_drive_block(machine_ahci(rig->machine), 0), rig->sata);
+    machine_unplug_disks(rig->machine);
+    assert_null(ide_drive_block(machine_ide(rig->machine), 0));
+    assert_null(ahci_drive_block(machine_ahci(rig->machine), 0));
 }
 
 static void whole_state_goes_round(void **state)
@@ -172,6 +196,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(functions_are_where_guests_know_them, setup, teardown),
         cmocka_unit_test_setup_teardown(resets_and_power_reach_the_domain, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_interrupt, setup, teardown),
+        cmocka_unit_test_setup_teardown(media_at_both_controllers, setup, teardown),
         cmocka_unit_test_setup_teardown(whole_state_goes_round, setup, teardown),
         cmocka_unit_test_setup_teardown(reset_is_power_on, setup, teardown),
         cmocka_unit_test_setup_teardown(every_port_survives_rubbish, setup, teardown),

@@ -529,10 +529,11 @@ void guest_wait(struct guest *g, uint64_t ns)
 
 static void disk_op(struct guest *g, unsigned what)
 {
-    struct block *disk = g->rig->disk, *cd = g->rig->cd;
+    struct block *disk = g->rig->disk, *cd = g->rig->cd, *sata = g->rig->sata;
     switch (what % GUEST_DISKS) {
     case GUEST_DISK_STEP:
         fake_block_step(disk);
+        fake_block_step(sata);
         break;
     case GUEST_DISK_RUN:
         machine_rig_disks(g->rig);
@@ -543,10 +544,14 @@ static void disk_op(struct guest *g, unsigned what)
     case GUEST_DISK_FAIL_READ:
         fake_block_heal(disk);
         fake_block_fail(disk, BLOCK_READ, 0, 1u << 30, EIO, 1);
+        fake_block_heal(sata);
+        fake_block_fail(sata, BLOCK_READ, 0, 1u << 30, EIO, 1);
         break;
     case GUEST_DISK_FAIL_WRITE:
         fake_block_heal(disk);
         fake_block_fail(disk, BLOCK_WRITE, 0, 1u << 30, ENOSPC, 1);
+        fake_block_heal(sata);
+        fake_block_fail(sata, BLOCK_WRITE, 0, 1u << 30, ENOSPC, 1);
         break;
     case GUEST_DISK_FAIL_FLUSH:
         fake_block_heal(disk);
@@ -558,6 +563,7 @@ static void disk_op(struct guest *g, unsigned what)
         break;
     default:
         fake_block_heal(disk);
+        fake_block_heal(sata);
         fake_block_heal(cd);
     }
 }

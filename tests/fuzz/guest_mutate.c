@@ -279,6 +279,69 @@ static void put_ata(struct writer *w, struct randoms *r)
     put(w, below(r, 600), 2);
 }
 
+static void put_store(struct writer *w, uint32_t at, uint32_t value)
+{
+    put(w, GUEST_STORE | 2 << 4, 1);
+    put(w, at, 4);
+    put(w, value, 4);
+}
+
+/* One command at an AHCI port, with what the controller will find in memory: header, FIS and
+ * packet, regions. */
+static void put_ahci(struct writer *w, struct randoms *r)
+{
+    static const uint8_t likely[] = {0x60, 0x61, 0x60, 0x61, 0xEC, 0xA1, 0x24, 0x25,
+                                     0x29, 0x34, 0x35, 0x39, 0x3D, 0xC8, 0xCA, 0x06,
+                                     0x2F, 0xB0, 0xEF, 0xEA, 0xA0, 0xA0};
+    static const uint8_t packets[] = {0x03, 0x12, 0x28, 0x43, 0x46, 0x4A,
+                                      0x51, 0x55, 0x5A, 0xA8, 0xBE};
+    uint32_t port = 0xF5000100 + 0x80 * (one_in(r, 8) ? below(r, 6) : 2 * below(r, 2));
+    uint8_t command = one_in(r, 8) ? (uint8_t)any(r) : likely[below(r, sizeof(likely))];
+    unsigned slot = below(r, 4);
+    if (one_in(r, 6)) { /* COMRESET */
+        put_store(w, port + 0x2C, 1);
+        put_store(w, port + 0x2C, 0);
+    }
+    if (!one_in(r, 3)) {
+        put_store(w, port + 0x00, some_ram(r));
+        put_store(w, port + 0x08, some_ram(r));
+        put_store(w, port + 0x18, 0x10);
+        put_store(w, port + 0x18, 0x11);
+        put_store(w, port + 0x14, any(r));
+    }
+    put(w, GUEST_DMA | 0x40, 1); /* the command header */
+    put(w, 15, 1);
+    put(w, 0, 1);
+    put(w,
+        (one_in(r, 16) ? any(r) & 0xFFFF : 5 | below(r, 2) << 5) |
+            (one_in(r, 4) ? some_value(r) : 8) << 16,
+        4);
+    put(w, 0, 4);
+    put(w, some_ram(r), 4);
+    put(w, one_in(r, 16) ? any(r) : 0, 4);
+    put(w, GUEST_DMA, 1); /* the FIS; the packet is the same again, with another first byte */
+    put(w, 63, 1);
+    put(w, packets[below(r, sizeof(packets))] - 0x27u, 1);
+    put(w, 0x27 | (one_in(r, 16) ? 0 : 0x80) << 8 | (uint32_t)command << 16 | below(r, 9) << 24, 4);
+    put(w, below(r, one_in(r, 4) ? UINT32_MAX : 0x10000) | 0x40000000, 4);
+    put(w, one_in(r, 8) ? any(r) : 0, 4);
+    put(w, one_in(r, 4) ? any(r) : slot << 3, 4);
+    for (unsigned i = 0; i < 12; i++)
+        put(w, i ? 0 : some_value(r), 4);
+    put(w, GUEST_DMA, 1); /* regions */
+    put(w, 15, 1);
+    put(w, 0, 1);
+    put(w, some_ram(r), 4);
+    put(w, one_in(r, 16) ? any(r) : 0, 4);
+    put(w, 0, 4);
+    put(w, one_in(r, 2) ? 0xFFF : some_value(r), 4);
+    put_store(w, port + 0x34, command == 0x60 || command == 0x61 ? 1u << slot : 0);
+    put_store(w, port + 0x38, one_in(r, 8) ? any(r) : 1u << slot);
+    put(w, GUEST_DISK, 1);
+    put(w, one_in(r, 3) ? below(r, GUEST_DISKS) : GUEST_DISK_RUN, 1);
+    put_store(w, port + 0x10, UINT32_MAX);
+}
+
 /* Ports that come in pairs, an index and its data. */
 static void put_pair(struct writer *w, struct randoms *r)
 {
@@ -461,10 +524,14 @@ static void add(struct program *p, struct randoms *r)
 {
     struct writer w = {.len = 0};
     unsigned op = one_in(r, 2) ? p->count : below(r, p->count + 1);
-    switch (below(r, 12)) {
+    switch (below(r, 13)) {
     case 0:
     case 1:
         put_ata(&w, r);
+        break;
+    case 7:
+    case 8:
+        put_ahci(&w, r);
         break;
     case 5:
         put_ps2(&w, r);
