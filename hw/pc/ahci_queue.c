@@ -175,7 +175,7 @@ static void move(struct ahci_tag *t)
         broken(t, false);
         return;
     }
-    size_t bytes = prd_pin(&t->prd, &f->sg, !t->writing, want, IDE_SECTOR, &f->after, &bad);
+    size_t bytes = prd_pin(&t->prd, &f->sg, !t->writing, want, &f->after, &bad);
     if (bad) {
         broken(t, true);
     } else if (!bytes) {

@@ -155,7 +155,7 @@ static void dma_next(struct ide_channel *ch)
         return;
     }
     bool bad = false;
-    size_t bytes = prd_pin(&ch->prd, &ch->sg, !ch->writing, want, IDE_SECTOR, &ch->after, &bad);
+    size_t bytes = prd_pin(&ch->prd, &ch->sg, !ch->writing, want, &ch->after, &bad);
     if (bad) {
         ch->front->broken(ch, true);
         return;

@@ -169,7 +169,7 @@ size_t prd_copy(const struct prd_table *t, struct prd_cursor *c, void *buf, size
 }
 
 size_t prd_pin(const struct prd_table *t, struct dma_sg *sg, bool to_guest, size_t want,
-               size_t unit, struct prd_cursor *after, bool *bad)
+               struct prd_cursor *after, bool *bad)
 {
     for (;;) {
         *after = t->at;
@@ -179,9 +179,9 @@ size_t prd_pin(const struct prd_table *t, struct dma_sg *sg, bool to_guest, size
             return got;
         }
         dma_sg_finish(sg, 0);
-        if (*bad || got < unit) {
+        if (*bad || got < PRD_UNIT) {
             return 0;
         }
-        want = got / unit * unit; /* the list is full, or the table at its end */
+        want = got / PRD_UNIT * PRD_UNIT; /* the list is full, or the table at its end */
     }
 }

@@ -14,6 +14,8 @@
 #include "hw/core/dma.h"
 #include "hw/core/state.h"
 
+#define PRD_UNIT 512u /* bytes: disks move no less */
+
 enum prd_format {
     PRD_BUS_MASTER, /* 8 bytes: 32-bit address, 16-bit count; the last one has a mark */
     PRD_AHCI,       /* 16 bytes: 64-bit address, 22-bit count; so many as the command header says */
@@ -60,11 +62,12 @@ size_t prd_copy(const struct prd_table *t, struct prd_cursor *c, void *buf, size
                 bool to_guest, bool *bad);
 
 /*
- * Starts sg (pinned until dma_sg_finish) with as many whole units of `unit` bytes as fit from t->at
- * on, at most `want` bytes, a multiple of it; *after is then behind them. Returns their bytes. 0:
- * nothing is pinned; not even one unit fits the list or is left in the table, or *bad was set.
+ * Starts sg (pinned until dma_sg_finish) with as many whole units of PRD_UNIT bytes as fit from
+ * t->at on, at most `want` bytes, a multiple of it; *after is then behind them. Returns their
+ * bytes. 0: nothing is pinned; not even one unit fits the list or is left in the table, or *bad was
+ * set.
  */
 size_t prd_pin(const struct prd_table *t, struct dma_sg *sg, bool to_guest, size_t want,
-               size_t unit, struct prd_cursor *after, bool *bad);
+               struct prd_cursor *after, bool *bad);
 
 #endif
