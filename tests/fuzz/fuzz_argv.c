@@ -26,9 +26,8 @@ static void parse(int argc, char **argv)
             config.drive_count > CONFIG_MAX_DRIVES || config.vnc.to < config.vnc.display)
             abort();
         for (size_t i = 0; i < config.drive_count; i++)
-            if (config.drives[i].ide_unit > 3 ||
-                config.drives[i].ahci_port >= CONFIG_AHCI_PORTS || !config.drives[i].id ||
-                config.drives[i].empty != !config.drives[i].file)
+            if (config.drives[i].ide_unit > 3 || config.drives[i].ahci_port >= CONFIG_AHCI_PORTS ||
+                !config.drives[i].id || config.drives[i].empty != !config.drives[i].file)
                 abort();
     }
     config_free(&config);
