@@ -944,6 +944,7 @@ static void test_all_opcodes(void **state)
                 bool dma = (alt(t) & S_BSY) != 0;
                 if (dma) { /* waits for the bus master: legal only for the DMA commands */
                     assert_true(op == 0x25 || op == 0x35 || op == 0x3D || (op & 0xFC) == 0xC8 ||
+                                (op == 0x06 && !unit && (features & 1)) ||
                                 (op == 0xA0 && unit && (features & 1)));
                     soft_reset(t);
                 }
