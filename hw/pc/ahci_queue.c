@@ -274,6 +274,11 @@ void ahci_queue_abandon(struct ahci_port *p)
             release(t);
         }
     }
+    for (unsigned i = 0; i < AHCI_SLOTS && p->flying; i++) {
+        if (p->flying & ~p->leaving & 1u << i) {
+            block_cancel(p->flight[i].block, &p->flight[i].request);
+        }
+    }
     p->leaving = p->flying;
 }
 

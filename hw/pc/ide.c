@@ -56,6 +56,9 @@ void ide_abandon(struct ide_channel *ch)
     ch->phase = IDE_IDLE;
     ch->held = IDE_HELD_NOTHING;
     ch->abandoned = ch->in_flight;
+    if (ch->in_flight) {
+        block_cancel(ch->request_block, &ch->request); /* it need not wait for its turn */
+    }
     ide_ahead_drop(ch);
     ide_stopped(ch);
 }

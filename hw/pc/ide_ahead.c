@@ -23,6 +23,7 @@ void ide_ahead_drop(struct ide_channel *ch)
     a->reader = NULL;
     if (a->reading) {
         a->stale = true;
+        block_cancel(a->block, &a->request);
     } else {
         a->block = NULL;
     }

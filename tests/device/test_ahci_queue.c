@@ -274,6 +274,27 @@ static void test_error_winds_down(void **state)
     assert_int_equal(read_queue_log(t)[0], 0);
 }
 
+/* Writes that wait for their turn (a limit, or for `cont`) are not made once they have been taken
+ * back. */
+static void test_taken_back_in_line(void **state)
+{
+    struct ahci_rig *t = *state;
+    uint8_t sector[512];
+    t->block[0]->holds = true;
+    memset(ram(t, DATA), 0xEE, 4096);
+    for (unsigned tag = 0; tag < 4; tag++)
+        queue(t, 0, tag, true, 100 * tag, 8, DATA);
+    pset(t, 0, CMD, FRE);
+    assert_int_equal(pget(t, 0, CMD) & CR, CR);
+    run(t);
+    assert_int_equal(pget(t, 0, CMD) & CR, 0);
+    for (unsigned tag = 0; tag < 4; tag++) {
+        fake_block_get(t->block[0], 100 * tag * 512, sector, 512);
+        assert_pattern(sector, 100 * tag * 512, 512);
+    }
+    assert_int_equal(t->rig->hv->maps, 0);
+}
+
 /* Commands that a device cannot take. */
 static void test_refused(void **state)
 {
@@ -475,6 +496,7 @@ int main(void)
         T(test_flush),
         T(test_errors),
         T(test_error_winds_down),
+        T(test_taken_back_in_line),
         T(test_refused),
         T(test_bad_memory),
         T(test_no_bus_master),

@@ -469,6 +469,26 @@ static void test_taken_back(void **state)
     (void)state;
 }
 
+/* A write that waits for its turn (a limit, or for `cont`) is not made once it has been taken back.
+ */
+static void test_taken_back_in_line(void **state)
+{
+    struct ide_rig *t = *state;
+    uint8_t sector[512];
+    t->block[0]->holds = true;
+    memset(ram(t, DATA), 0xEE, 0x10000);
+    put_prd(t, 0, DATA, PRD_EOT);
+    lba28(t, 0, 0xCA, 77, 128);
+    bm_start(t, false);
+    soft_reset(t);
+    assert_int_equal(alt(t), S_BSY);
+    run(t);
+    assert_int_equal(alt(t), S_OK);
+    fake_block_get(t->block[0], 77 * 512, sector, 512);
+    assert_pattern(sector, 77 * 512, 512);
+    assert_int_equal(t->rig->hv->maps, 0);
+}
+
 /* The start bit cleared at once: a transfer of one piece ends well, whatever the descriptors. */
 static void test_stop(void **state)
 {
@@ -590,13 +610,21 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_registers),     T(test_transfers),
-        T(test_sizes),         T(test_scatter),
-        T(test_table_place),   T(test_bad_memory),
-        T(test_no_bus_master), T(test_long),
-        T(test_errors),        cmocka_unit_test(test_taken_back),
-        T(test_stop),          cmocka_unit_test(test_destroy_in_flight),
-        T(test_log_dirty),     cmocka_unit_test(test_migrate),
+        T(test_registers),
+        T(test_transfers),
+        T(test_sizes),
+        T(test_scatter),
+        T(test_table_place),
+        T(test_bad_memory),
+        T(test_no_bus_master),
+        T(test_long),
+        T(test_errors),
+        cmocka_unit_test(test_taken_back),
+        T(test_taken_back_in_line),
+        T(test_stop),
+        cmocka_unit_test(test_destroy_in_flight),
+        T(test_log_dirty),
+        cmocka_unit_test(test_migrate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
