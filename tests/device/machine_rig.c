@@ -43,6 +43,11 @@ struct machine_rig *machine_rig_new(void)
 
 struct machine_rig *machine_rig_new_serial(struct chardev *com1)
 {
+    return machine_rig_new_lines(com1, NULL);
+}
+
+struct machine_rig *machine_rig_new_lines(struct chardev *com1, struct chardev *lpt1)
+{
     static struct err err;
     struct machine_rig *rig = calloc(1, sizeof(*rig));
     if (!rig)
@@ -81,6 +86,7 @@ struct machine_rig *machine_rig_new_serial(struct chardev *com1)
         .input = rig->input,
         .blocks = {rig->disk, rig->cd, NULL, rig->sata, NULL},
         .serial = {com1},
+        .parallel = lpt1,
         .power_off = power_off,
         .reset = reset,
         .suspend = suspend,

@@ -28,6 +28,8 @@ struct machine_rig {
 struct machine_rig *machine_rig_new(void);
 /* The same with something plugged into COM1. */
 struct machine_rig *machine_rig_new_serial(struct chardev *com1);
+/* And LPT1, which is there only then. */
+struct machine_rig *machine_rig_new_lines(struct chardev *com1, struct chardev *lpt1);
 void machine_rig_free(struct machine_rig *rig);
 
 /* Moves guest time; due timers run. */
