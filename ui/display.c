@@ -36,8 +36,8 @@ struct display {
     bool touched;          /* the next refresh has been hastened */
     const struct display_source *source;
     void *opaque;
-    pixman_image_t *surface;
-    pixman_region32_t damage;
+    struct surface surface;
+    struct display_damage damage;
     struct display_viewer *viewers;
     bool resized; /* the viewers don't know the surface yet */
     bool full;    /* the next refresh draws everything */
@@ -71,14 +71,19 @@ static void on_timer(void *opaque)
         timer_arm(&d->timer, now + interval(d, now));
 }
 
-static pixman_image_t *new_surface(int width, int height)
+/* Black, and no more than address space until it is drawn. False: out of memory. */
+static bool new_surface(struct surface *s, int width, int height)
 {
-    /* Allocated by pixman: lines of width * 4 bytes, black. */
-    return pixman_image_create_bits(PIXMAN_x8r8g8b8, width, height, NULL, 0);
+    uint32_t *pixels = calloc((size_t)width * (size_t)height, sizeof(*pixels));
+    if (!pixels)
+        return false;
+    free(s->pixels);
+    *s = (struct surface){.width = width, .height = height, .pixels = pixels};
+    return true;
 }
 
 /* What is seen without a graphics chip: a few words in a font of 5x7 dots, four times as large. */
-static void draw_message(pixman_image_t *surface)
+static void draw_message(const struct surface *s)
 {
     static const char letters[] = "adeghinopstyNr ";
     static const uint8_t font[][7] = {
@@ -100,35 +105,30 @@ static void draw_message(pixman_image_t *surface)
     };
     static const char text[] = "No graphics in this guest";
     const int scale = 4, advance = 6 * scale;
-    const pixman_color_t grey = {0xAAAA, 0xAAAA, 0xAAAA, 0xFFFF};
+    const uint32_t grey = 0xAAAAAA;
     int left = (BLANK_WIDTH - (int)(sizeof(text) - 1) * advance) / 2;
     int top = (BLANK_HEIGHT - 7 * scale) / 2;
 
     for (size_t i = 0; i < sizeof(text) - 1; i++) {
         const char *at = strchr(letters, text[i]);
         const uint8_t *rows = at ? font[at - letters] : font[sizeof(letters) - 2];
-        for (int y = 0; y < 7; y++)
-            for (int x = 0; x < 5; x++) {
-                pixman_box32_t box = {.x1 = left + (int)i * advance + x * scale,
-                                      .y1 = top + y * scale};
-                box.x2 = box.x1 + scale;
-                box.y2 = box.y1 + scale;
-                if (rows[y] >> (4 - x) & 1)
-                    pixman_image_fill_boxes(PIXMAN_OP_SRC, surface, &grey, 1, &box);
-            }
+        uint32_t *corner = s->pixels + top * s->width + left + (int)i * advance;
+        for (int y = 0; y < 7 * scale; y++)
+            for (int x = 0; x < 5 * scale; x++)
+                if (rows[y / scale] >> (4 - x / scale) & 1)
+                    corner[y * s->width + x] = grey;
     }
 }
 
 /* The screen while no chip is connected. Drawn when it is looked at, not before. */
 static void refresh_blank(struct display *d)
 {
-    const pixman_color_t black = {.alpha = 0xFFFF};
     display_resize(d, BLANK_WIDTH, BLANK_HEIGHT);
-    pixman_box32_t all = {.x2 = pixman_image_get_width(d->surface),
-                          .y2 = pixman_image_get_height(d->surface)};
-    pixman_image_fill_boxes(PIXMAN_OP_SRC, d->surface, &black, 1, &all);
-    draw_message(d->surface);
-    display_damage(d, 0, 0, all.x2, all.y2);
+    struct surface *s = &d->surface;
+    memset(s->pixels, 0, (size_t)s->width * (size_t)s->height * sizeof(*s->pixels));
+    if (s->width == BLANK_WIDTH && s->height == BLANK_HEIGHT) /* else out of memory */
+        draw_message(s);
+    display_damage(d, 0, 0, s->width, s->height);
 }
 
 struct display *display_new(struct clock *clock)
@@ -136,14 +136,12 @@ struct display *display_new(struct clock *clock)
     struct display *d = calloc(1, sizeof(*d));
     if (!d)
         return NULL;
-    d->surface = new_surface(BLANK_WIDTH, BLANK_HEIGHT);
-    if (!d->surface) {
+    if (!new_surface(&d->surface, BLANK_WIDTH, BLANK_HEIGHT)) {
         free(d);
         return NULL;
     }
     d->clock = clock;
     d->full = true;
-    pixman_region32_init(&d->damage);
     timer_init(&d->timer, clock, on_timer, d);
     return d;
 }
@@ -153,14 +151,13 @@ void display_free(struct display *display)
     if (!display)
         return;
     timer_destroy(&display->timer);
-    pixman_region32_fini(&display->damage);
-    pixman_image_unref(display->surface);
+    free(display->surface.pixels);
     free(display);
 }
 
-pixman_image_t *display_surface(struct display *display)
+const struct surface *display_surface(const struct display *display)
 {
-    return display->surface;
+    return &display->surface;
 }
 
 static int limit(int v, int max)
@@ -172,22 +169,54 @@ void display_resize(struct display *display, int width, int height)
 {
     width = limit(width, DISPLAY_MAX_WIDTH);
     height = limit(height, DISPLAY_MAX_HEIGHT);
-    if (pixman_image_get_width(display->surface) == width &&
-        pixman_image_get_height(display->surface) == height)
+    if (display->surface.width == width && display->surface.height == height)
         return;
-    pixman_image_t *surface = new_surface(width, height);
-    if (!surface) /* out of memory: the source sees that the size is not what it asked for */
-        return;
-    pixman_image_unref(display->surface);
-    display->surface = surface;
-    display->resized = true;
+    /* Out of memory: the source sees that the size is not what it asked for. */
+    if (new_surface(&display->surface, width, height)) {
+        display->damage.count = 0;
+        display->resized = true;
+    }
+}
+
+static bool contains(const struct display_rect *a, const struct display_rect *b)
+{
+    return a->x1 <= b->x1 && a->y1 <= b->y1 && a->x2 >= b->x2 && a->y2 >= b->y2;
+}
+
+/* Whether the two side by side, or one on the other, are a rectangle. */
+static bool join(const struct display_rect *a, const struct display_rect *b)
+{
+    bool columns = a->x1 == b->x1 && a->x2 == b->x2, rows = a->y1 == b->y1 && a->y2 == b->y2;
+    return (columns && a->y1 <= b->y2 && b->y1 <= a->y2) ||
+           (rows && a->x1 <= b->x2 && b->x1 <= a->x2);
+}
+
+static void extend(struct display_rect *a, const struct display_rect *b)
+{
+    a->x1 = a->x1 < b->x1 ? a->x1 : b->x1;
+    a->y1 = a->y1 < b->y1 ? a->y1 : b->y1;
+    a->x2 = a->x2 > b->x2 ? a->x2 : b->x2;
+    a->y2 = a->y2 > b->y2 ? a->y2 : b->y2;
+}
+
+/* Chips draw from the top down, so what can be joined is mostly the last. */
+static void add_rect(struct display_damage *d, struct display_rect r)
+{
+    for (unsigned i = 0; i < d->count; i++)
+        if (contains(&d->rects[i], &r))
+            return;
+    while (d->count && join(&d->rects[d->count - 1], &r))
+        extend(&r, &d->rects[--d->count]);
+    if (d->count == DISPLAY_MAX_RECTS) /* too many to tell apart */
+        while (d->count)
+            extend(&r, &d->rects[--d->count]);
+    d->rects[d->count++] = r;
 }
 
 void display_damage(struct display *display, int x, int y, int width, int height)
 {
     int64_t right = (int64_t)x + width, bottom = (int64_t)y + height;
-    int w = pixman_image_get_width(display->surface);
-    int h = pixman_image_get_height(display->surface);
+    int w = display->surface.width, h = display->surface.height;
     if (x < 0)
         x = 0;
     if (y < 0)
@@ -198,24 +227,23 @@ void display_damage(struct display *display, int x, int y, int width, int height
         bottom = h;
     if (right <= x || bottom <= y)
         return;
-    pixman_region32_union_rect(&display->damage, &display->damage, x, y, (unsigned)(right - x),
-                               (unsigned)(bottom - y));
+    add_rect(&display->damage, (struct display_rect){x, y, (int)right, (int)bottom});
 }
 
 static bool tell_viewers(struct display *d)
 {
-    bool resized = d->resized, damaged = pixman_region32_not_empty(&d->damage);
+    bool resized = d->resized, damaged = d->damage.count;
     if (!resized && !damaged)
         return false;
     d->resized = false;
     for (struct display_viewer *v = d->viewers, *next; v; v = next) {
         next = v->next;
         if (resized)
-            v->resized(v->opaque, d->surface);
+            v->resized(v->opaque, &d->surface);
         else
-            v->damaged(v->opaque, d->surface, &d->damage);
+            v->damaged(v->opaque, &d->surface, &d->damage);
     }
-    pixman_region32_clear(&d->damage);
+    d->damage.count = 0;
     return true;
 }
 
@@ -279,7 +307,7 @@ void display_add_viewer(struct display *display, struct display_viewer *viewer)
 {
     viewer->next = display->viewers;
     display->viewers = viewer;
-    viewer->resized(viewer->opaque, display->surface);
+    viewer->resized(viewer->opaque, &display->surface);
     if (viewer->wants_updates)
         display_viewer_wants(display, viewer, true);
 }

@@ -9,13 +9,29 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <pixman.h>
 
 struct display;
 struct clock;
 
 #define DISPLAY_MAX_WIDTH  16384
 #define DISPLAY_MAX_HEIGHT 16384
+#define DISPLAY_MAX_RECTS  32
+
+/* Lines of `width` pixels without gaps, 0x00RRGGBB each; bits 31-24 mean nothing. */
+struct surface {
+    int width, height;
+    uint32_t *pixels;
+};
+
+struct display_rect {
+    int x1, y1, x2, y2; /* the last two are the first outside */
+};
+
+/* What changed: all of it lies in one of these, which may overlap. None is empty. */
+struct display_damage {
+    unsigned count;
+    struct display_rect rects[DISPLAY_MAX_RECTS];
+};
 
 /* What a graphics chip provides. */
 struct display_source {
@@ -29,8 +45,10 @@ struct display_source {
 /* What a front-end provides; all calls come on the loop's thread. A callback may remove its own
  * viewer and no other. */
 struct display_viewer {
-    void (*resized)(void *opaque, pixman_image_t *surface); /* new surface, all of it changed */
-    void (*damaged)(void *opaque, pixman_image_t *surface, const pixman_region32_t *damage);
+    /* New pixels at another place, all of them changed. The surface itself is always the same. */
+    void (*resized)(void *opaque, const struct surface *surface);
+    void (*damaged)(void *opaque, const struct surface *surface,
+                    const struct display_damage *damage);
     void *opaque;
     bool wants_updates;
     struct display_viewer *next;
@@ -42,9 +60,9 @@ void display_free(struct display *display);
 /* Connects the chip; one at a time (NULL: none; the screen is then a 640x480 message). */
 void display_set_source(struct display *display, const struct display_source *source, void *opaque);
 
-/* The chip's side, within refresh: the surface is PIXMAN_x8r8g8b8, width*4 bytes a line at least.
- */
-pixman_image_t *display_surface(struct display *display);
+/* The chip's side, within refresh: where to draw. Valid as long as the display, its pixels until
+ * the next display_resize. */
+const struct surface *display_surface(const struct display *display);
 /* Makes the surface w x h pixels (1..DISPLAY_MAX_*; others are clamped); contents are black if the
  * size changed. */
 void display_resize(struct display *display, int width, int height);

@@ -116,11 +116,9 @@ static bool waits_for_picture(const struct vnc_client *client)
 static void copy_rect(const struct vnc *vnc, struct vnc_frame *frame, int x, int y, int width,
                       int height)
 {
-    const char *from = (const char *)pixman_image_get_data(vnc->surface);
-    size_t stride = (size_t)pixman_image_get_stride(vnc->surface);
+    const uint32_t *from = vnc->surface->pixels + (size_t)y * (size_t)vnc->surface->width + x;
 
-    from += (size_t)y * stride + (size_t)x * 4;
-    for (int row = 0; row < height; row++, from += stride)
+    for (int row = 0; row < height; row++, from += vnc->surface->width)
         memcpy(frame->pixels + (size_t)(y + row) * (size_t)frame->width + x, from,
                (size_t)width * 4);
 }
@@ -128,8 +126,8 @@ static void copy_rect(const struct vnc *vnc, struct vnc_frame *frame, int x, int
 /* A buffer for the surface's size. mmap, since malloc might never give it back. */
 static bool fit_frame(const struct vnc *vnc, struct vnc_frame *frame)
 {
-    int width = pixman_image_get_width(vnc->surface);
-    int height = pixman_image_get_height(vnc->surface);
+    int width = vnc->surface->width;
+    int height = vnc->surface->height;
     size_t bytes = (size_t)width * (size_t)height * 4;
     void *pixels;
 
@@ -214,7 +212,8 @@ static void want_updates(struct vnc *vnc, bool wants)
     }
 }
 
-static void screen_damaged(void *opaque, pixman_image_t *surface, const pixman_region32_t *damage)
+static void screen_damaged(void *opaque, const struct surface *surface,
+                           const struct display_damage *damage)
 {
     struct vnc *vnc = opaque;
 
@@ -224,13 +223,19 @@ static void screen_damaged(void *opaque, pixman_image_t *surface, const pixman_r
 
         if (!client || !client->welcomed)
             continue;
-        pixman_region32_union(&client->damage, &client->damage, damage);
+        for (unsigned r = 0; r < damage->count; r++) {
+            const struct display_rect *rect = &damage->rects[r];
+
+            pixman_region32_union_rect(&client->damage, &client->damage, rect->x1, rect->y1,
+                                       (unsigned)(rect->x2 - rect->x1),
+                                       (unsigned)(rect->y2 - rect->y1));
+        }
         deliver(vnc, client);
     }
     tend_again(vnc);
 }
 
-static void screen_resized(void *opaque, pixman_image_t *surface)
+static void screen_resized(void *opaque, const struct surface *surface)
 {
     struct vnc *vnc = opaque;
 
@@ -272,8 +277,8 @@ static void admit(struct vnc *vnc, struct vnc_client *client)
     client->welcomed = true;
     client->whole = true;
     want_updates(vnc, true);
-    client->frame.width = vnc->surface ? pixman_image_get_width(vnc->surface) : 640;
-    client->frame.height = vnc->surface ? pixman_image_get_height(vnc->surface) : 480;
+    client->frame.width = vnc->surface ? vnc->surface->width : 640;
+    client->frame.height = vnc->surface ? vnc->surface->height : 480;
     atomic_store_explicit(&client->phase, VNC_VIEWING, memory_order_release);
     vnc_poke(client->wake);
     vnc_address_text(&client->address, text, sizeof(text));

@@ -134,7 +134,7 @@ struct vnc {
 
     struct vnc_client *clients[VNC_MAX_CLIENTS];
     struct display_viewer viewer;
-    pixman_image_t *surface;
+    const struct surface *surface;
     bool wants;           /* the chip draws for us */
     uint64_t last_wanted; /* when a viewer was last seen waiting for a picture */
 

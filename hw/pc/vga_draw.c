@@ -350,58 +350,63 @@ static void draw_planes(const struct vga_frame *f, const uint8_t *vram, const un
     band_end(&band, f, display);
 }
 
-static pixman_format_code_t linear_format(const struct vga_frame *f)
-{
-    switch (f->kind) {
-    case VGA_LINEAR15:
-        return PIXMAN_x1r5g5b5;
-    case VGA_LINEAR16:
-        return PIXMAN_r5g6b5;
-    case VGA_LINEAR24:
-        return PIXMAN_r8g8b8;
-    default:
-        return PIXMAN_x8r8g8b8;
-    }
-}
-
 static unsigned linear_bytes(const struct vga_frame *f)
 {
-    return f->kind == VGA_LINEAR8 ? 1 : (PIXMAN_FORMAT_BPP(linear_format(f)) + 7) / 8;
+    switch (f->kind) {
+    case VGA_LINEAR8:
+        return 1;
+    case VGA_LINEAR15:
+    case VGA_LINEAR16:
+        return 2;
+    case VGA_LINEAR24:
+        return 3;
+    default:
+        return 4;
+    }
 }
 
-/* pixman wants its lines to start at a multiple of 4 bytes; what is left over of the start address
- * becomes pixels to skip. */
-static void draw_linear_band(const struct vga_frame *f, const uint8_t *vram, uint32_t y,
-                             uint32_t count, const struct canvas *canvas, pixman_image_t *surface)
+/* A field of 5 or 6 bits becomes 8, the highest ones repeated: full is full. */
+static uint32_t widen5(uint32_t v)
 {
-    unsigned bytes = linear_bytes(f);
-    uint64_t at = f->start + (uint64_t)y * f->pitch;
-    if (f->kind == VGA_LINEAR8) {
-        for (uint32_t i = 0; i < count; i++, at += f->pitch) {
-            uint32_t *line = canvas->pixels + (y + i) * canvas->stride;
-            const uint8_t *in = vram + at;
-            for (uint32_t x = 0; x < f->width; x++)
-                line[x] = f->palette[in[x]];
+    return (v & 0x1F) << 3 | (v >> 2 & 7);
+}
+
+static uint32_t widen6(uint32_t v)
+{
+    return (v & 0x3F) << 2 | (v >> 4 & 3);
+}
+
+static void draw_linear_line(const struct vga_frame *f, const uint8_t *in, uint32_t *line)
+{
+    switch (f->kind) {
+    case VGA_LINEAR8:
+        for (uint32_t x = 0; x < f->width; x++)
+            line[x] = f->palette[in[x]];
+        break;
+    case VGA_LINEAR15:
+        for (uint32_t x = 0; x < f->width; x++, in += 2) {
+            uint32_t v = (uint32_t)(in[0] | in[1] << 8);
+            line[x] = widen5(v >> 10) << 16 | widen5(v >> 5) << 8 | widen5(v);
         }
-        return;
+        break;
+    case VGA_LINEAR16:
+        for (uint32_t x = 0; x < f->width; x++, in += 2) {
+            uint32_t v = (uint32_t)(in[0] | in[1] << 8);
+            line[x] = widen5(v >> 11) << 16 | widen6(v >> 5) << 8 | widen5(v);
+        }
+        break;
+    case VGA_LINEAR24:
+        for (uint32_t x = 0; x < f->width; x++, in += 3)
+            line[x] = (uint32_t)(in[0] | in[1] << 8 | in[2] << 16);
+        break;
+    default:
+        memcpy(line, in, (size_t)f->width * sizeof(*line));
+        break;
     }
-    unsigned skip = 0;
-    while ((at - (uint64_t)skip * bytes) & 3)
-        skip++; /* at most 3: the chip keeps start addresses multiples of the pixel's size */
-    const void *bits = vram + (at - (uint64_t)skip * bytes);
-    pixman_image_t *image =
-        pixman_image_create_bits_no_clear(linear_format(f), (int)(f->width + skip), (int)count,
-                                          (uint32_t *)(uintptr_t)bits, (int)f->pitch);
-    if (!image)
-        return;
-    pixman_image_composite32(PIXMAN_OP_SRC, image, NULL, surface, (int)skip, 0, 0, 0, 0, (int)y,
-                             (int)f->width, (int)count);
-    pixman_image_unref(image);
 }
 
 static void draw_linear(const struct vga_frame *f, const uint8_t *vram, const unsigned long *dirty,
-                        const struct canvas *canvas, pixman_image_t *surface,
-                        struct display *display)
+                        const struct canvas *canvas, struct display *display)
 {
     uint64_t bytes = (uint64_t)f->width * linear_bytes(f);
     for (uint32_t y = 0; y < f->height;) {
@@ -410,9 +415,9 @@ static void draw_linear(const struct vga_frame *f, const uint8_t *vram, const un
             uint64_t at = f->start + (uint64_t)y * f->pitch;
             if (dirty && !pages_dirty(dirty, at, at + bytes - 1))
                 break;
+            draw_linear_line(f, vram + at, canvas->pixels + y * canvas->stride);
         }
         if (y > first) {
-            draw_linear_band(f, vram, first, y - first, canvas, surface);
             display_damage(display, 0, (int)first, (int)f->width, (int)(y - first));
         } else {
             y++;
@@ -485,15 +490,14 @@ void vga_draw(struct vga_painter *painter, const struct vga_frame *frame, const 
     if (!painter->valid || !same_frame(&painter->last, &f))
         redraw = true;
     display_resize(display, (int)f.width, (int)f.height);
-    pixman_image_t *surface = display_surface(display);
-    if (!surface || pixman_image_get_width(surface) != (int)f.width ||
-        pixman_image_get_height(surface) != (int)f.height) {
+    const struct surface *surface = display_surface(display);
+    if (surface->width != (int)f.width || surface->height != (int)f.height) {
         painter->valid = false;
         return;
     }
     struct canvas canvas = {
-        .pixels = pixman_image_get_data(surface),
-        .stride = (size_t)pixman_image_get_stride(surface) / sizeof(uint32_t),
+        .pixels = surface->pixels,
+        .stride = (size_t)surface->width,
     };
     if (redraw)
         dirty = NULL;
@@ -505,7 +509,7 @@ void vga_draw(struct vga_painter *painter, const struct vga_frame *frame, const 
     } else if (f.kind < VGA_LINEAR8) {
         draw_planes(&f, vram, dirty, &canvas, display);
     } else {
-        draw_linear(&f, vram, dirty, &canvas, surface, display);
+        draw_linear(&f, vram, dirty, &canvas, display);
     }
     painter->last = f;
     painter->valid = true;

@@ -754,13 +754,14 @@ static void test_vbe_banks(void **state)
 
 /* The display ----------------------------------------------------------------------------- */
 
-static void count_resize(void *opaque, pixman_image_t *surface)
+static void count_resize(void *opaque, const struct surface *surface)
 {
     (void)surface;
     ++*(unsigned *)opaque;
 }
 
-static void count_damage(void *opaque, pixman_image_t *surface, const pixman_region32_t *damage)
+static void count_damage(void *opaque, const struct surface *surface,
+                         const struct display_damage *damage)
 {
     (void)surface;
     (void)damage;
@@ -829,8 +830,8 @@ static void still_works(struct box *b)
     index_out(b, 0x3C4, 1, 0x01);
     memset(vram(b), 0x5C, 4);
     refresh(b);
-    assert_int_equal(pixman_image_get_width(display_surface(b->display)), 320);
-    assert_int_equal(pixman_image_get_data(display_surface(b->display))[0] & 0xFFFFFF, 0x5C5C5C);
+    assert_int_equal(display_surface(b->display)->width, 320);
+    assert_int_equal(display_surface(b->display)->pixels[0] & 0xFFFFFF, 0x5C5C5C);
 }
 
 /* CVE-2014-3615 */
@@ -849,9 +850,8 @@ static void test_vbe_geometry_unchecked(void **state)
         vbe_out(b, VBE_X_OFFSET, 0xFFFF);
         vbe_out(b, VBE_Y_OFFSET, 0xFFFF);
         refresh(b);
-        pixman_image_t *s = display_surface(b->display);
-        assert_true((uint64_t)pixman_image_get_width(s) * (uint64_t)pixman_image_get_height(s) <=
-                    VGA_MAX_PIXELS);
+        const struct surface *s = display_surface(b->display);
+        assert_true((uint64_t)s->width * (uint64_t)s->height <= VGA_MAX_PIXELS);
     }
     still_works(b);
 }
@@ -1050,19 +1050,16 @@ static void test_random_guest(void **state)
         if (i % 8)
             continue;
         display_refresh_now(b->display);
-        pixman_image_t *s = display_surface(b->display);
-        size_t width = (size_t)pixman_image_get_width(s) * 4;
-        size_t height = (size_t)pixman_image_get_height(s);
-        size_t stride = (size_t)pixman_image_get_stride(s);
-        uint8_t *step_by_step = malloc(stride * height);
+        const struct surface *s = display_surface(b->display);
+        const uint32_t *pixels = s->pixels;
+        size_t bytes = (size_t)s->width * (size_t)s->height * sizeof(*pixels);
+        uint8_t *step_by_step = malloc(bytes);
         assert_non_null(step_by_step);
-        memcpy(step_by_step, pixman_image_get_data(s), stride * height);
+        memcpy(step_by_step, pixels, bytes);
         display_viewer_wants(b->display, &viewer, false);
         display_refresh_now(b->display);
-        assert_ptr_equal(display_surface(b->display), s);
-        const uint8_t *full = (const uint8_t *)pixman_image_get_data(s);
-        for (size_t y = 0; y < height; y++)
-            assert_memory_equal(full + y * stride, step_by_step + y * stride, width);
+        assert_ptr_equal(s->pixels, pixels);
+        assert_memory_equal(pixels, step_by_step, bytes);
         free(step_by_step);
         display_viewer_wants(b->display, &viewer, true);
     }

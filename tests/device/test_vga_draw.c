@@ -175,16 +175,15 @@ static void fill_text(unsigned cells, unsigned shift)
 
 static uint32_t picture(int *width, int *height)
 {
-    pixman_image_t *s = display_surface(scr.display);
-    *width = pixman_image_get_width(s);
-    *height = pixman_image_get_height(s);
-    const uint8_t *line = (const uint8_t *)pixman_image_get_data(s);
+    const struct surface *s = display_surface(scr.display);
+    *width = s->width;
+    *height = s->height;
     uLong crc = crc32(0, NULL, 0);
-    for (int y = 0; y < *height; y++, line += pixman_image_get_stride(s))
-        for (int x = 0; x < *width; x++) {
-            uint8_t rgb[3] = {line[x * 4 + 2], line[x * 4 + 1], line[x * 4]};
-            crc = crc32(crc, rgb, 3);
-        }
+    for (int i = 0; i < s->width * s->height; i++) {
+        uint32_t v = s->pixels[i];
+        uint8_t rgb[3] = {(uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v};
+        crc = crc32(crc, rgb, 3);
+    }
     return (uint32_t)crc;
 }
 
@@ -449,8 +448,8 @@ static void test_vbe_banked(void **state)
 
 static uint32_t pixel(int x, int y)
 {
-    pixman_image_t *s = display_surface(scr.display);
-    return pixman_image_get_data(s)[y * pixman_image_get_stride(s) / 4 + x] & 0xFFFFFF;
+    const struct surface *s = display_surface(scr.display);
+    return s->pixels[y * s->width + x] & 0xFFFFFF;
 }
 
 /* Colour n of set_dac as it appears: 6 bits become 8, the lowest repeated. */
@@ -577,7 +576,7 @@ static void test_forty_columns_of_nine_dots(void **state)
     put(0, 0xE0, 0x07);
     put(1, 0xC0, 0x02);
     display_refresh_now(scr.display);
-    assert_int_equal(pixman_image_get_width(display_surface(scr.display)), 720);
+    assert_int_equal(display_surface(scr.display)->width, 720);
     assert_int_equal(pixel(15, 0), colour(7));
     assert_int_equal(pixel(16, 0), colour(0));
     assert_int_equal(pixel(17, 0), colour(0));
@@ -594,8 +593,8 @@ static int kept_width, kept_height;
 static void keep_picture(void)
 {
     display_refresh_now(scr.display);
-    kept_width = pixman_image_get_width(display_surface(scr.display));
-    kept_height = pixman_image_get_height(display_surface(scr.display));
+    kept_width = display_surface(scr.display)->width;
+    kept_height = display_surface(scr.display)->height;
     assert_true(kept_width <= KEPT_WIDTH && kept_height <= KEPT_HEIGHT);
     for (int y = 0; y < kept_height; y++)
         for (int x = 0; x < kept_width; x++)
@@ -700,7 +699,7 @@ static void test_blank_and_mask(void **state)
     index_out(0x3C4, 1, 0x21);
     display_refresh_now(scr.display);
     assert_int_equal(pixel(0, 0), 0);
-    assert_int_equal(pixman_image_get_height(display_surface(scr.display)), 400);
+    assert_int_equal(display_surface(scr.display)->height, 400);
     index_out(0x3C4, 1, 0x01);
     display_refresh_now(scr.display);
     assert_int_equal(pixel(0, 0), colour(8));
@@ -715,24 +714,31 @@ static void test_blank_and_mask(void **state)
 
 struct watcher {
     struct display_viewer viewer;
-    pixman_box32_t box; /* of the last damage */
+    struct display_rect box; /* around the last damage */
     unsigned calls;
 };
 
-static void on_resize(void *opaque, pixman_image_t *surface)
+static void on_resize(void *opaque, const struct surface *surface)
 {
     struct watcher *w = opaque;
     w->calls++;
-    w->box = (pixman_box32_t){.x2 = pixman_image_get_width(surface),
-                              .y2 = pixman_image_get_height(surface)};
+    w->box = (struct display_rect){.x2 = surface->width, .y2 = surface->height};
 }
 
-static void on_damage(void *opaque, pixman_image_t *surface, const pixman_region32_t *damage)
+static void on_damage(void *opaque, const struct surface *surface,
+                      const struct display_damage *damage)
 {
     struct watcher *w = opaque;
     (void)surface;
     w->calls++;
-    w->box = *pixman_region32_extents((pixman_region32_t *)(uintptr_t)damage);
+    w->box = damage->rects[0];
+    for (unsigned i = 1; i < damage->count; i++) {
+        const struct display_rect *r = &damage->rects[i];
+        w->box.x1 = r->x1 < w->box.x1 ? r->x1 : w->box.x1;
+        w->box.y1 = r->y1 < w->box.y1 ? r->y1 : w->box.y1;
+        w->box.x2 = r->x2 > w->box.x2 ? r->x2 : w->box.x2;
+        w->box.y2 = r->y2 > w->box.y2 ? r->y2 : w->box.y2;
+    }
 }
 
 static void watch(struct watcher *w)

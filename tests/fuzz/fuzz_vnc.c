@@ -121,11 +121,10 @@ static void scene_refresh(void *opaque, struct display *display, bool full)
     const struct scene *scene = opaque;
     (void)full;
     display_resize(display, scene->width, scene->height);
-    pixman_image_t *surface = display_surface(display);
-    uint32_t *p = pixman_image_get_data(surface);
-    size_t n = (size_t)pixman_image_get_stride(surface) / 4 * (size_t)scene->height;
+    const struct surface *surface = display_surface(display);
+    size_t n = (size_t)surface->width * (size_t)surface->height;
     for (size_t i = 0; i < n; i++)
-        p[i] = i % 7 < 4 ? scene->shade : (uint32_t)(i * scene->shade);
+        surface->pixels[i] = i % 7 < 4 ? scene->shade : (uint32_t)(i * scene->shade);
     display_damage(display, 0, 0, scene->width, scene->height);
 }
 

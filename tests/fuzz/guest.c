@@ -179,18 +179,22 @@ static void place_bars(struct guest *g)
     cfg_write(g, PCI_DEVFN(1, 3), 0x80, 1, 1);
 }
 
-static void resized(void *opaque, pixman_image_t *surface)
+static void resized(void *opaque, const struct surface *surface)
 {
     (void)opaque;
-    fuzz_assert(pixman_image_get_width(surface) > 0);
+    fuzz_assert(surface->width > 0);
 }
 
-static void damaged(void *opaque, pixman_image_t *surface, const pixman_region32_t *damage)
+static void damaged(void *opaque, const struct surface *surface,
+                    const struct display_damage *damage)
 {
-    const pixman_box32_t *box = pixman_region32_extents((pixman_region32_t *)damage);
     (void)opaque;
-    fuzz_assert(box->x1 >= 0 && box->x2 <= pixman_image_get_width(surface) && box->y1 >= 0 &&
-                box->y2 <= pixman_image_get_height(surface));
+    for (unsigned i = 0; i < damage->count; i++) {
+        const struct display_rect *r = &damage->rects[i];
+        fuzz_assert(r->x1 >= 0 && r->x2 <= surface->width && r->y1 >= 0 &&
+                    r->y2 <= surface->height);
+        fuzz_assert(r->x1 < r->x2 && r->y1 < r->y2);
+    }
 }
 
 struct guest *guest_new(void)

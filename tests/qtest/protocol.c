@@ -453,18 +453,12 @@ static void do_pointer(struct request *r)
 static void do_screen(struct request *r)
 {
     display_refresh_now(r->door->display);
-    pixman_image_t *image = display_surface(r->door->display);
-    int width = pixman_image_get_width(image), height = pixman_image_get_height(image);
-    const uint8_t *line = (const uint8_t *)pixman_image_get_data(image);
+    const struct surface *s = display_surface(r->door->display);
     uint32_t hash = 2166136261u;
-    for (int y = 0; y < height; y++, line += pixman_image_get_stride(image))
-        for (int x = 0; x < width; x++) {
-            uint32_t pixel;
-            memcpy(&pixel, line + 4 * x, 4);
-            for (unsigned i = 0; i < 24; i += 8)
-                hash = (hash ^ (pixel >> i & 0xFF)) * 16777619u;
-        }
-    reply(r->p, "OK %dx%d 0x%08x", width, height, hash);
+    for (int n = 0; n < s->width * s->height; n++)
+        for (unsigned i = 0; i < 24; i += 8)
+            hash = (hash ^ (s->pixels[n] >> i & 0xFF)) * 16777619u;
+    reply(r->p, "OK %dx%d 0x%08x", s->width, s->height, hash);
 }
 
 /* reset: the machine's, as by its reset button. */

@@ -60,25 +60,37 @@ struct viewer {
     struct display_viewer v;
     unsigned resized, damaged;
     int width, height;
-    pixman_box32_t box;
+    struct display_damage damage;
+    struct display_rect box; /* around all of that */
     struct display *leaves;
 };
 
-static void on_resized(void *opaque, pixman_image_t *surface)
+static void on_resized(void *opaque, const struct surface *surface)
 {
     struct viewer *v = opaque;
     v->resized++;
-    v->width = pixman_image_get_width(surface);
-    v->height = pixman_image_get_height(surface);
-    assert_int_equal(pixman_image_get_format(surface), PIXMAN_x8r8g8b8);
+    v->width = surface->width;
+    v->height = surface->height;
 }
 
-static void on_damaged(void *opaque, pixman_image_t *surface, const pixman_region32_t *damage)
+static void on_damaged(void *opaque, const struct surface *surface,
+                       const struct display_damage *damage)
 {
     struct viewer *v = opaque;
     (void)surface;
     v->damaged++;
-    v->box = *pixman_region32_extents((pixman_region32_t *)(uintptr_t)damage);
+    v->damage = *damage;
+    assert_in_range(damage->count, 1, DISPLAY_MAX_RECTS);
+    v->box = damage->rects[0];
+    for (unsigned i = 0; i < damage->count; i++) {
+        const struct display_rect *r = &damage->rects[i];
+        assert_true(r->x1 >= 0 && r->y1 >= 0 && r->x1 < r->x2 && r->y1 < r->y2);
+        assert_true(r->x2 <= surface->width && r->y2 <= surface->height);
+        v->box.x1 = r->x1 < v->box.x1 ? r->x1 : v->box.x1;
+        v->box.y1 = r->y1 < v->box.y1 ? r->y1 : v->box.y1;
+        v->box.x2 = r->x2 > v->box.x2 ? r->x2 : v->box.x2;
+        v->box.y2 = r->y2 > v->box.y2 ? r->y2 : v->box.y2;
+    }
     if (v->leaves)
         display_remove_viewer(v->leaves, &v->v);
 }
@@ -110,11 +122,10 @@ static int teardown(void **state)
 
 static unsigned lit(struct display *d)
 {
-    pixman_image_t *s = display_surface(d);
-    const uint32_t *p = pixman_image_get_data(s);
+    const struct surface *s = display_surface(d);
     unsigned n = 0;
-    for (int i = 0; i < pixman_image_get_stride(s) / 4 * pixman_image_get_height(s); i++)
-        n += (p[i] & 0xFFFFFF) != 0;
+    for (int i = 0; i < s->width * s->height; i++)
+        n += (s->pixels[i] & 0xFFFFFF) != 0;
     return n;
 }
 
@@ -327,18 +338,69 @@ static void test_damage_and_resize(void **state)
     display_remove_viewer(d, &v.v);
 }
 
+static void several_rects(void *opaque, struct display *display, bool full)
+{
+    const unsigned *n = opaque;
+    (void)full;
+    display_resize(display, 320, 200);
+    for (int i = 0; i < (int)*n; i++) /* they touch nowhere */
+        display_damage(display, i * 3, (i % 7) * 9, 2, 2);
+}
+
+static void line_by_line(void *opaque, struct display *display, bool full)
+{
+    (void)opaque;
+    (void)full;
+    display_resize(display, 320, 200);
+    for (int y = 10; y < 50; y++)
+        display_damage(display, 0, y, 320, 1);
+    display_damage(display, 5, 20, 7, 7);   /* in it */
+    display_damage(display, 0, 45, 320, 9); /* goes on */
+    display_damage(display, 100, 100, 10, 10);
+    display_damage(display, 110, 100, 10, 10);
+    display_damage(display, -5, 150, 0, 10); /* nothing */
+}
+
+static void test_rects_are_few(void **state)
+{
+    static const struct display_source lines = {.refresh = line_by_line};
+    static const struct display_source many = {.refresh = several_rects};
+    struct display *d = *state;
+    struct viewer v = new_viewer();
+    unsigned n = DISPLAY_MAX_RECTS;
+    v.v.opaque = &v;
+    display_set_source(d, &lines, NULL);
+    display_add_viewer(d, &v.v);
+    display_viewer_wants(d, &v.v, true); /* the size */
+    display_refresh_now(d);
+    const struct display_rect *r = v.damage.rects;
+    assert_int_equal(v.damage.count, 2);
+    assert_true(r[0].x1 == 0 && r[0].y1 == 10 && r[0].x2 == 320 && r[0].y2 == 54);
+    assert_true(r[1].x1 == 100 && r[1].y1 == 100 && r[1].x2 == 120 && r[1].y2 == 110);
+
+    display_set_source(d, &many, &n);
+    display_refresh_now(d);
+    assert_int_equal(v.damage.count, DISPLAY_MAX_RECTS);
+    n++; /* one more than can be told apart */
+    display_refresh_now(d);
+    assert_int_equal(v.damage.count, 1);
+    assert_true(r[0].x1 == 0 && r[0].y1 == 0 && r[0].x2 == (int)n * 3 - 1 && r[0].y2 == 6 * 9 + 2);
+    display_remove_viewer(d, &v.v);
+}
+
 static void test_sizes_are_limited(void **state)
 {
     struct display *d = *state;
     display_resize(d, 0, -7);
-    assert_int_equal(pixman_image_get_width(display_surface(d)), 1);
-    assert_int_equal(pixman_image_get_height(display_surface(d)), 1);
+    const struct surface *s = display_surface(d);
+    assert_int_equal(s->width, 1);
+    assert_int_equal(s->height, 1);
     display_resize(d, 1 << 30, 2);
-    assert_int_equal(pixman_image_get_width(display_surface(d)), DISPLAY_MAX_WIDTH);
+    assert_int_equal(s->width, DISPLAY_MAX_WIDTH);
     assert_int_equal(lit(d), 0);
-    pixman_image_t *s = display_surface(d);
+    const uint32_t *pixels = s->pixels;
     display_resize(d, DISPLAY_MAX_WIDTH, 2);
-    assert_ptr_equal(display_surface(d), s); /* the same size: the same surface */
+    assert_ptr_equal(s->pixels, pixels); /* the same size: the same pixels */
 }
 
 static void test_unwatched_refresh_is_full(void **state)
@@ -385,6 +447,7 @@ int main(void)
         TEST(test_touched),
         TEST(test_blinking),
         TEST(test_damage_and_resize),
+        TEST(test_rects_are_few),
         TEST(test_sizes_are_limited),
         TEST(test_unwatched_refresh_is_full),
         TEST(test_viewer_leaves_while_told),

@@ -374,10 +374,9 @@ static void test_two_viewers(void **state)
 static void dot(void *arg)
 {
     struct rig *rig = arg;
-    pixman_image_t *surface = display_surface(rig->display);
-    uint32_t *p = pixman_image_get_data(surface);
+    const struct surface *surface = display_surface(rig->display);
 
-    p[10 * pixman_image_get_stride(surface) / 4 + 20] = 0xABCDEF;
+    surface->pixels[10 * surface->width + 20] = 0xABCDEF;
     display_damage(rig->display, 20, 10, 1, 1);
 }
 

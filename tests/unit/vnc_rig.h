@@ -85,14 +85,11 @@ static inline uint32_t pixel_at(unsigned seed, int x, int y)
 
 static inline void paint(struct display *display, unsigned seed)
 {
-    pixman_image_t *surface = display_surface(display);
-    int width = pixman_image_get_width(surface), height = pixman_image_get_height(surface);
-    int stride = pixman_image_get_stride(surface) / 4;
-    uint32_t *p = pixman_image_get_data(surface);
+    const struct surface *s = display_surface(display);
 
-    for (int y = 0; y < height; y++) {
-        for (int x = 0; x < width; x++)
-            p[y * stride + x] = pixel_at(seed, x, y);
+    for (int y = 0; y < s->height; y++) {
+        for (int x = 0; x < s->width; x++)
+            s->pixels[y * s->width + x] = pixel_at(seed, x, y);
     }
 }
 
