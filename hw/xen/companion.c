@@ -110,6 +110,9 @@ static int child(int fd, const struct companion_ops *ops, unsigned domid, bool f
         return 1;
     void *handle = ops->open(domid);
     int error = handle ? 0 : errno ? errno : EIO;
+    /* They were the null device, so that nothing was opened in their place; now nothing more is. */
+    for (int i = 0; i < CHILD_SOCKET; i++)
+        close(i);
     if (!error && !confine_companion(filter, &err))
         error = errno ? errno : EPERM;
     answer(OP_READY, error);
