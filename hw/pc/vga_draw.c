@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <pixman.h>
-
 #include "ui/display.h"
 
 #define PAGE_SHIFT   12
