@@ -235,7 +235,7 @@ static void record(const struct format *f, const char *image)
         fail_msg("%s", err.text);
     memset(ops, 0, sizeof(ops));
     for (unsigned i = 0; i < DEPTH; i++)
-        ops[i].memory = aligned_alloc(4096, (LONGEST + 128) * SECTOR);
+        ops[i].memory = aligned_alloc(4096, (LONGEST + 132) * SECTOR);
     for (unsigned i = 0; i < OPS; i++) {
         struct op *op = &ops[model_any(&dice, DEPTH)];
         if (op->busy)

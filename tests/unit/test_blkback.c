@@ -352,8 +352,10 @@ static void test_refused(void **state)
     struct front *f = &d.front[0];
     uint8_t before[512], after[512];
     image_read(&d, 0, before, 512);
-    struct blkif_segment good = {REF, 0, 0}, turned = {REF, 3, 2}, outside = {REF, 0, 8},
+    struct blkif_segment many[11], good = {REF, 0, 0}, turned = {REF, 3, 2}, outside = {REF, 0, 8},
                          nobody = {REF - 1, 0, 0}, high = {UINT32_MAX, 0, 7};
+    for (unsigned i = 0; i < 11; i++)
+        many[i] = good;
     const struct {
         uint8_t op, segments;
         uint64_t sector;
@@ -365,9 +367,9 @@ static void test_refused(void **state)
         {7, 1, 0, &good, -1},
         {255, 1, 0, &good, -1},
         {BLKIF_READ, 0, 0, &good, -1},
-        {BLKIF_WRITE, 12, 0, &good, -1},
-        {BLKIF_READ, 255, 0, &good, -1},
-        {BLKIF_FLUSH, 12, 0, &good, -1},
+        {BLKIF_WRITE, 12, 0, many, -1},
+        {BLKIF_READ, 255, 0, many, -1},
+        {BLKIF_FLUSH, 12, 0, many, -1},
         {BLKIF_WRITE, 1, 0, &turned, -1},
         {BLKIF_WRITE, 1, 0, &outside, -1},
         {BLKIF_WRITE, 1, 0, &nobody, -1},
