@@ -52,11 +52,11 @@ bool ioreq_posted(const struct ioreq_rings *rings);
  * Whether to spin a little before going back to the loop to sleep. Off at first. Tried once after a
  * number of requests that each had to wake us; a request that comes while spinning earns credit, a
  * spin in vain costs SPIN_PRICE of it, and without credit it is off, until twice as many requests
- * have come. So it stays on where at least four of five spins succeed, and costs a window in 1,024
+ * have come. So it stays on where at least three of four spins succeed, and costs a window in 1,024
  * requests where none does. docs/xen.md has the reasoning. Times in ns.
  */
 #define SPIN_WINDOW_NS  20000u /* the longest spin */
-#define SPIN_PRICE      4u     /* of a spin in vain, in successful ones */
+#define SPIN_PRICE      3u     /* of a spin in vain, in successful ones */
 #define SPIN_CREDIT_MAX 32u    /* what a long series may save up */
 #define SPIN_GOOD       16u    /* so much credit forgets earlier failures */
 #define SPIN_MIN_RUN    8u     /* requests before it is tried, at first */

@@ -893,7 +893,7 @@ static void test_spin_turns_on_and_off(void **state)
     for (unsigned i = 0; i < 1000; i++)
         spin_hit(&s);
     assert_int_equal(s.credit, SPIN_CREDIT_MAX);
-    for (unsigned i = 0; i < SPIN_CREDIT_MAX / SPIN_PRICE; i++) {
+    for (unsigned i = 0; i * SPIN_PRICE < SPIN_CREDIT_MAX; i++) {
         assert_true(spin_on(&s));
         spin_missed(&s);
     }
