@@ -353,7 +353,9 @@ static void print_row(unsigned r, bool with_limit)
         printf(" |");
     if (with_limit) {
         number(null);
-        if (isfinite(ours / null) && isnan(row[about].of_limit))
+        if (!(null >= 1)) /* the difference of two equal ones */
+            printf(" |");
+        else if (isfinite(ours / null) && isnan(row[about].of_limit))
             printf(" %.2f |", ours / null);
         else if (isfinite(ours / null))
             printf(" %.2f%s |", ours / null,
