@@ -283,6 +283,7 @@ struct guest *guest_twin(const struct guest *g)
     to->vram_known = from->vram_known;
     fake_block_copy(t->rig->disk, g->rig->disk);
     fake_block_copy(t->rig->cd, g->rig->cd);
+    fake_block_copy(t->rig->sata, g->rig->sata);
     if (g->cd_out) {
         ide_drive_set_medium(machine_ide(t->rig->machine), CD_UNIT, NULL);
         t->cd_out = true;
@@ -319,7 +320,8 @@ bool guest_same(const struct guest *a, const struct guest *b)
            !memcmp(x->link_route, y->link_route, sizeof(x->link_route)) &&
            !memcmp(x->ram, y->ram, x->ram_bytes) &&
            !memcmp(x->vram, y->vram, (size_t)x->vram_bytes) &&
-           fake_block_same(a->rig->disk, b->rig->disk);
+           fake_block_same(a->rig->disk, b->rig->disk) &&
+           fake_block_same(a->rig->sata, b->rig->sata);
 }
 
 /* --- the operations --- */
