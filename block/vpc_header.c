@@ -164,7 +164,7 @@ static bool check_header(struct vpc *v, const struct block_config *config, uint6
         (v->block_bytes & (v->block_bytes - 1)))
         return err_set(err,
                        "disk %s: %s: VHD blocks of %u bytes are not part of this version (a power "
-                       "of two from 4096 to 256M); qemu-img convert makes an image with blocks of "
+                       "of two from 4096 to 32M); qemu-img convert makes an image with blocks of "
                        "2M",
                        config->id, config->file, v->block_bytes);
     uint32_t sectors = v->block_bytes / VPC_SECTOR;
@@ -189,12 +189,39 @@ static bool check_header(struct vpc *v, const struct block_config *config, uint6
     return true;
 }
 
+static int by_place(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* No two blocks share a sector: one's bitmap could be another's data. */
+static bool check_overlap(struct vpc *v, const struct block_config *config, uint32_t used,
+                          struct err *err)
+{
+    uint32_t size = (v->bitmap_bytes + v->block_bytes) / VPC_SECTOR, n = 0;
+    uint32_t *places = malloc(used ? used * sizeof(*places) : 1);
+    bool good = true;
+
+    if (!places)
+        return refuse(config, err, "out of memory");
+    for (uint32_t i = 0; i < v->entries; i++)
+        if (v->table[i] != VPC_UNUSED)
+            places[n++] = v->table[i];
+    qsort(places, n, sizeof(*places), by_place);
+    for (uint32_t i = 1; i < n && good; i++)
+        good = places[i] - places[i - 1] >= size;
+    free(places);
+    return good || damaged(config, err, "two blocks lie over each other");
+}
+
 /* Where blocks may lie: behind the table, whole in the file. (Before the table would be allowed
  * too; nobody does it, and so nothing of ours can be overwritten through a block.) */
 static bool check_table(struct vpc *v, const struct block_config *config, uint64_t length,
                         struct err *err)
 {
     uint64_t first = v->end, size = (uint64_t)v->bitmap_bytes + v->block_bytes;
+    uint32_t used = 0;
 
     for (uint32_t i = 0; i < v->entries; i++) {
         uint32_t entry = v->table[i] = vhd_get32((const uint8_t *)&v->table[i]);
@@ -206,8 +233,9 @@ static bool check_table(struct vpc *v, const struct block_config *config, uint64
                            "a block lies outside the file, or over its header (was it cut short?)");
         if (at + size > v->end)
             v->end = at + size;
+        used++;
     }
-    return true;
+    return check_overlap(v, config, used, err);
 }
 
 static bool load_dynamic(struct vpc *v, const struct block_config *config, uint64_t length,

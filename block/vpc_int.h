@@ -13,7 +13,7 @@
 #define VPC_UNUSED    0xFFFFFFFFu
 #define VPC_ENTRIES   (4u << 20) /* of a block allocation table: 16 MiB of memory */
 #define VPC_BLOCK_MIN 4096u
-#define VPC_BLOCK_MAX (256u << 20)
+#define VPC_BLOCK_MAX (32u << 20)
 #define VPC_BITMAPS   16u    /* kept of blocks that are used in part */
 #define VPC_BAT_PAGE  4096u  /* of the table is written at once */
 #define VPC_CHUNK     65536u /* read at once where a block is looked through */

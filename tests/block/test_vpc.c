@@ -491,6 +491,8 @@ static void test_hostile(void **state)
     BAD(i.table[0] = 3, "block lies outside");
     BAD(i.table[3] = 4, "block lies outside"); /* the file is not so long */
     BAD(i.table[3] = 0xFFFFFFFE, "block lies outside");
+    BAD((i.length = 16 * MIB, i.table[0] = 16, i.table[3] = 16), "over each other");
+    BAD((i.length = 16 * MIB, i.table[3] = 16, i.table[0] = 16 + 4096), "over each other");
 
     i = make(VHD_TYPE_FIXED, 1 * MIB, 2 * MIB, "win ");
     i.length = 1 * MIB - 512;

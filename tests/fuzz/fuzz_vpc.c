@@ -32,6 +32,7 @@ struct page {
 
 static struct file {
     struct page pages[PAGES];
+    uint16_t near[4096]; /* of the first pages: which of `pages` + 1 */
     unsigned count;
     uint64_t length;
     bool fail_next;
@@ -39,7 +40,9 @@ static struct file {
 
 static struct page *page_at(uint64_t number, bool make)
 {
-    for (unsigned i = 0; i < file.count; i++)
+    if (number < 4096 && file.near[number])
+        return &file.pages[file.near[number] - 1];
+    for (unsigned i = 0; number >= 4096 && i < file.count; i++)
         if (file.pages[i].number == number)
             return &file.pages[i];
     if (!make || file.count == PAGES)
@@ -47,6 +50,8 @@ static struct page *page_at(uint64_t number, bool make)
     struct page *p = &file.pages[file.count++];
     memset(p, 0, sizeof(*p));
     p->number = number;
+    if (number < 4096)
+        file.near[number] = (uint16_t)file.count;
     return p;
 }
 
@@ -179,6 +184,7 @@ static void make_image(struct fuzz_input *in, unsigned flags)
     vhd_put32(header + VHD_H_BLOCK, BLOCK);
     memset(head + 1536, 0xFF, 512);
     file.count = 0;
+    memset(file.near, 0, sizeof(file.near));
     file.length = fixed ? (uint64_t)BLOCKS * BLOCK : 2560 + 2 * (512 + BLOCK);
 
     for (unsigned n = fuzz_take(in, 1) % (PATCHES + 1); n; n--) {
@@ -236,8 +242,8 @@ static uint64_t contents(struct block *block)
 {
     static struct guest_request g;
     uint64_t sum = 0, sectors = block_bytes(block) / 512;
-    if (sectors > 4096)
-        sectors = 4096;
+    if (sectors > 1024)
+        sectors = 1024;
     for (uint64_t s = 0; s < sectors; s += MAX_LENGTH) {
         size_t n = sectors - s < MAX_LENGTH ? sectors - s : MAX_LENGTH;
         submit(block, &g, BLOCK_READ, s, n);
