@@ -23,6 +23,7 @@
 #include "tests/block/model.h"
 #include "tests/block/recorder.h"
 #include "tests/block/tools.h"
+#include "tests/block/vpc_check.h"
 
 #define DEPTH      4u
 #define OPS        300u
@@ -67,6 +68,8 @@ static int check_qcow2(const char *path)
     int r = tools_check("qcow2", path);
     return r == 3 ? 0 : r; /* leaks cost space, nothing else */
 }
+
+static int check_vpc(const char *path);
 
 static int check_nothing(const char *path)
 {
@@ -176,6 +179,34 @@ static struct block *open_image(const struct format *f, const char *path)
     print_message("%s\n", err.text);
     block_close(block);
     return NULL;
+}
+
+/* qemu-img checks no VHD images: our verifier, and QEMU must read what we read. */
+static int check_vpc(const char *path)
+{
+    static const struct format f = {.format = BLOCK_FORMAT_VPC};
+    struct vpc_report r;
+    struct model m;
+    char out[512];
+
+    struct block *block = vpc_check(path, &r) ? open_image(&f, path) : NULL;
+    if (!block) {
+        print_message("%s\n", r.what);
+        return 1;
+    }
+    snprintf(out, sizeof(out), "%s/out.raw", tools_dir());
+    model_init(&m, block_bytes(block), 1);
+    struct op op = {.iov = {.iov_base = m.data, .iov_len = m.bytes}};
+    op.r = (struct block_request){
+        .op = BLOCK_READ, .bytes = m.bytes, .iov = &op.iov, .iovcnt = 1, .done = op_done};
+    block_submit(block, &op.r);
+    while (!op.done)
+        loop_turn(loop, 10 * NS_PER_S);
+    block_close(block);
+    tools_must("qemu-img convert -f vpc -O raw '%s' '%s'", path, out);
+    model_compare_file(&m, out);
+    model_free(&m);
+    return 0;
 }
 
 /* May the sector have this stamp after a cut at this moment? */
@@ -374,6 +405,16 @@ QCOW2(qcow2_subclusters_backed, 4, "-o extended_l2=on,cluster_size=32k -F raw -b
       .backed = 5003)
 QCOW2(qcow2_refcounts_64, 1, "-o refcount_bits=64,cluster_size=512", )
 
+#define VPC(function, size, options, ...)                                                      \
+    FORMAT(function,                                                                           \
+           .create = "qemu-img create -q -f vpc -o force_size=on," options " '%s' " #size "M", \
+           .format = BLOCK_FORMAT_VPC, .bytes = (size)*MIB, .check = check_vpc, __VA_ARGS__)
+
+VPC(vpc, 16, "subformat=dynamic", )
+VPC(vpc_none, 12, "subformat=dynamic", .cache = BLOCK_CACHE_NONE)
+VPC(vpc_writethrough, 12, "subformat=dynamic", .cache = BLOCK_CACHE_WRITETHROUGH)
+VPC(vpc_fixed, 4, "subformat=fixed", )
+
 static int setup(void **state)
 {
     (void)state;
@@ -409,6 +450,10 @@ int main(void)
         cmocka_unit_test(qcow2_subclusters),
         cmocka_unit_test(qcow2_subclusters_backed),
         cmocka_unit_test(qcow2_refcounts_64),
+        cmocka_unit_test(vpc),
+        cmocka_unit_test(vpc_none),
+        cmocka_unit_test(vpc_writethrough),
+        cmocka_unit_test(vpc_fixed),
     };
     if (getenv("CRASH_ONLY"))
         cmocka_set_test_filter(getenv("CRASH_ONLY"));
