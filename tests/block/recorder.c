@@ -43,6 +43,8 @@ static size_t count, room;
 static uint64_t clock_;
 static uint8_t *durable; /* contents at the last cut */
 static size_t durable_bytes, durable_room;
+static uint32_t *newest; /* of each sector in `durable`: the event it is from, counted from 1 */
+static size_t newest_room;
 
 static bool ours(int fd)
 {
@@ -202,8 +204,12 @@ static void reach(size_t bytes)
     if (bytes > durable_room) {
         durable_room = bytes + bytes / 2;
         durable = realloc(durable, durable_room);
-        if (!durable)
+        size_t sectors = durable_room / SECTOR + 1;
+        newest = realloc(newest, sectors * sizeof(*newest));
+        if (!durable || !newest)
             abort();
+        memset(newest + newest_room, 0, (sectors - newest_room) * sizeof(*newest));
+        newest_room = sectors;
     }
     if (bytes > durable_bytes) {
         memset(durable + durable_bytes, 0, bytes - durable_bytes);
@@ -238,6 +244,9 @@ void recorder_free(void)
         free(events[i].data);
     free(events);
     free(durable);
+    free(newest);
+    newest = NULL;
+    newest_room = 0;
     events = NULL;
     durable = NULL;
     count = room = durable_bytes = durable_room = 0;
@@ -271,13 +280,27 @@ static uint64_t random_(uint64_t *seed)
     return *seed >> 24;
 }
 
-static void apply(uint8_t **to, size_t *bytes, const struct event *e, size_t from, size_t len)
+/* Sector by sector: what was begun earlier does not come back over something newer that is durable
+ * (the page cache and the file system keep the order of two changes of one place). `mark`: it is
+ * durable from now on. */
+static void apply(uint8_t *to, size_t i, size_t from, size_t len, bool mark)
 {
-    (void)bytes;
-    if (e->kind == WRITE)
-        memcpy(*to + e->offset + from, e->data + from, len);
-    else
-        memset(*to + e->offset + from, 0, len);
+    const struct event *e = &events[i];
+
+    for (size_t at = from; at < from + len;) {
+        size_t sector = (e->offset + at) / SECTOR, end = (sector + 1) * SECTOR - e->offset;
+        if (end > from + len)
+            end = from + len;
+        if (sector >= newest_room || newest[sector] <= i + 1) {
+            if (e->kind == WRITE)
+                memcpy(to + e->offset + at, e->data + at, end - at);
+            else
+                memset(to + e->offset + at, 0, end - at);
+            if (mark)
+                newest[sector] = (uint32_t)i + 1;
+        }
+        at = end;
+    }
 }
 
 /* Everything that is durable at the moment goes into `durable`, in the order in which it was
@@ -303,18 +326,18 @@ static void settle(uint64_t moment)
             else if (end > durable_bytes) /* a hole does not make the file longer */
                 end = durable_bytes;
             if (end > e->offset)
-                apply(&durable, &durable_bytes, e, 0, end - e->offset);
+                apply(durable, i, 0, end - e->offset, true);
         }
     }
 }
 
-static bool chosen(enum recorder_choice choice, uint64_t *seed, size_t i, size_t newest)
+static bool chosen(enum recorder_choice choice, uint64_t *seed, size_t i, size_t last)
 {
     switch (choice) {
     case RECORDER_NOTHING:
         return false;
     case RECORDER_LAST_FIRST:
-        return i + 4 > newest;
+        return i + 4 > last;
     case RECORDER_WRITES:
         return random_(seed) & 1;
     default:
@@ -324,7 +347,7 @@ static bool chosen(enum recorder_choice choice, uint64_t *seed, size_t i, size_t
 
 void recorder_cut(uint64_t moment, enum recorder_choice choice, uint64_t seed, const char *path)
 {
-    size_t newest = 0, most;
+    size_t last = 0, most;
 
     settle(moment);
     size_t bytes = most = durable_bytes;
@@ -332,7 +355,7 @@ void recorder_cut(uint64_t moment, enum recorder_choice choice, uint64_t seed, c
         struct event *e = &events[i];
         if (e->kind == FLUSH || e->applied || e->begin > moment || !e->bytes)
             continue;
-        newest = i;
+        last = i;
         if (e->kind == WRITE && e->offset + e->bytes > most)
             most = e->offset + e->bytes;
     }
@@ -341,7 +364,7 @@ void recorder_cut(uint64_t moment, enum recorder_choice choice, uint64_t seed, c
     for (size_t i = 0; i < count; i++) {
         struct event *e = &events[i];
         if (e->kind == FLUSH || e->applied || e->begin > moment || !e->bytes ||
-            !chosen(choice, &seed, i, newest))
+            !chosen(choice, &seed, i, last))
             continue;
         for (size_t at = 0; at < e->bytes; at += SECTOR) {
             size_t len = e->bytes - at < SECTOR ? e->bytes - at : SECTOR;
@@ -350,7 +373,7 @@ void recorder_cut(uint64_t moment, enum recorder_choice choice, uint64_t seed, c
                 continue;
             if (e->kind == HOLE && end > bytes)
                 continue;
-            apply(&cut, &bytes, e, at, len);
+            apply(cut, i, at, len, false);
             if (end > bytes)
                 bytes = end;
         }

@@ -355,6 +355,7 @@ static void run(const struct format *f)
         skip();
     snprintf(image, sizeof(image), "%s/image", tools_dir());
     snprintf(cut, sizeof(cut), "%s/cut", tools_dir());
+    flush_count = 0; /* of a test that failed */
     make_base(f);
     tools_run("rm -f '%s'", image);
     tools_must(f->create, image); /* NOLINT: the formats are below */
