@@ -353,7 +353,7 @@ static void test_refused(void **state)
     uint8_t before[512], after[512];
     image_read(&d, 0, before, 512);
     struct blkif_segment many[11], good = {REF, 0, 0}, turned = {REF, 3, 2}, outside = {REF, 0, 8},
-                         nobody = {REF - 1, 0, 0}, high = {UINT32_MAX, 0, 7};
+                                   nobody = {REF - 1, 0, 0}, high = {UINT32_MAX, 0, 7};
     for (unsigned i = 0; i < 11; i++)
         many[i] = good;
     const struct {
