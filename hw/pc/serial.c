@@ -93,9 +93,11 @@ static unsigned trigger(const struct serial *s)
 
 static uint64_t character_ns(const struct serial *s)
 {
-    unsigned bits = 1 + 5 + (s->lcr & 3) + (s->lcr & 4 ? 2 : 1) + (s->lcr & 8 ? 1 : 0);
+    /* In half bits: 5 data bits have one and a half stop bits in the place of two (8.1, bit 2). */
+    unsigned stop = !(s->lcr & 4) ? 2 : s->lcr & 3 ? 4 : 3;
+    unsigned halves = 2 + 2 * (5u + (s->lcr & 3)) + (s->lcr & 8 ? 2 : 0) + stop;
     unsigned divisor = s->divisor ? s->divisor : 1;
-    return (uint64_t)bits * divisor * 16 * NS_PER_S / CLOCK_HZ;
+    return (uint64_t)halves * divisor * 8 * NS_PER_S / CLOCK_HZ;
 }
 
 static unsigned cause(const struct serial *s)

@@ -439,6 +439,65 @@ static void loopback(void **state)
     assert_int_equal(in(6) & 0xF0, 0xB0);
 }
 
+/* Every output in loop-back comes back as its input, and every change is told once; of RI only the
+ * trailing edge (PC16550D, 8.6 and 8.7). */
+static void modem_lines(void **state)
+{
+    (void)state;
+    start(0x08);
+    in(6);
+    for (unsigned from = 0; from < 16; from++)
+        for (unsigned to = 0; to < 16; to++) {
+            /* MCR: DTR RTS OUT1 OUT2; MSR: CTS DSR RI DCD. */
+            const unsigned mcr[4] = {2, 1, 4, 8};
+            unsigned level = 0, change = 0;
+            for (unsigned i = 0; i < 4; i++) {
+                bool was = from & mcr[i], is = to & mcr[i];
+                level |= (unsigned)is << i;
+                change |= (unsigned)(i == 2 ? was && !is : was != is) << i;
+            }
+            out(4, (uint8_t)(0x10 | from));
+            in(6);
+            assert_false(rig->hv->isa[4]);
+            out(4, (uint8_t)(0x10 | to));
+            assert_int_equal(rig->hv->isa[4], change != 0);
+            assert_int_equal(in(2) & 0x0F, change ? 0x00 : 0x01);
+            assert_int_equal(in(6), level << 4 | change);
+            assert_false(rig->hv->isa[4]); /* reading it takes it back */
+            assert_int_equal(in(6), level << 4);
+        }
+}
+
+/* The receiver's time-out is four characters, whatever they are made of and how slow they are. */
+static void time_outs_follow_divisor_and_format(void **state)
+{
+    (void)state;
+    for (uint32_t divisor = 0; divisor < 0x10000; divisor += 1 + divisor / 23)
+        for (uint8_t format = 0; format < 0x20; format++) {
+            /* Start, 5 to 8 bits, parity, and 1, 1.5 or 2 stop bits, in halves. */
+            unsigned halves = 2 + 2 * (5u + (format & 3)) + (format & 8 ? 2 : 0) +
+                              (!(format & 4) ? 2
+                               : format & 3  ? 4
+                                             : 3);
+            uint64_t bit = UINT64_C(16) * (divisor ? divisor : 1) * NS_PER_S;
+            uint64_t ns = 4 * halves * bit / 2 / 1843200;
+            start(0x01);
+            out(3, 0x80 | format);
+            out(0, (uint8_t)divisor);
+            out(1, (uint8_t)(divisor >> 8));
+            assert_int_equal(in(0) | in(1) << 8, divisor);
+            out(3, format);
+            type("x");
+            rig_step(rig, ns - ns / 64 - 10);
+            assert_false(rig->hv->isa[4]);
+            rig_step(rig, ns / 32 + 20);
+            assert_true(rig->hv->isa[4]);
+            assert_int_equal(in(2) & 0x0F, 0x0C);
+            assert_int_equal(in(0), 'x');
+            assert_false(rig->hv->isa[4]);
+        }
+}
+
 static void string_output(void **state)
 {
     (void)state;
@@ -648,6 +707,8 @@ int main(void)
         T(receive_back_pressure),
         T(interrupt_priority),
         T(loopback),
+        T(modem_lines),
+        T(time_outs_follow_divisor_and_format),
         T(string_output),
         T(string_input),
         T(four_ports),

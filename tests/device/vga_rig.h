@@ -3,8 +3,6 @@
 #ifndef TESTS_DEVICE_VGA_RIG_H
 #define TESTS_DEVICE_VGA_RIG_H
 
-/* The VGA as a driver finds it: PCI function, registers, memory window, VBE; and as a hostile guest
- * treats it. */
 #include "tests/device/rig.h"
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,6 @@
 #ifndef TESTS_UNIT_CONFIG_RIG_H
 #define TESTS_UNIT_CONFIG_RIG_H
 
-/* test_config: the argument lines that libxl was seen to pass, and what hostile ones get. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

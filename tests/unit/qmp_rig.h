@@ -3,7 +3,6 @@
 #ifndef TESTS_UNIT_QMP_RIG_H
 #define TESTS_UNIT_QMP_RIG_H
 
-/* test_qmp: the QMP server as a toolstack, and as an enemy, meets it on its socket. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
