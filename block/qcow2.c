@@ -34,7 +34,7 @@ static char *resolve(const char *image, const char *name)
 
     if (path) {
         memcpy(path, image, directory);
-        strcpy(path + directory, name);
+        memcpy(path + directory, name, strlen(name) + 1);
     }
     return path;
 }

@@ -249,6 +249,7 @@ static bool walk_init(struct walk *walk, struct qcow2 *q, struct err *err)
     if (reader_init(&walk->l1, q) && reader_init(&walk->l2, q))
         return true;
     free(walk->l1.buffer);
+    walk->l1.buffer = NULL;
     return failed(q, err, -ENOMEM);
 }
 
@@ -324,6 +325,8 @@ static bool count_window(struct walk *walk)
 {
     struct qcow2 *q = walk->q;
 
+    if (!walk->counts)
+        return failed(q, walk->err, -ENOMEM);
     memset(walk->counts, 0, WINDOW * sizeof(*walk->counts));
     return found_bytes(walk, 0, 1) && found_bytes(walk, q->l1_offset, q->l1_entries * 8) &&
            found_bytes(walk, q->reftable_offset, q->reftable_bytes) &&

