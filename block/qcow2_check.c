@@ -325,8 +325,6 @@ static bool count_window(struct walk *walk)
 {
     struct qcow2 *q = walk->q;
 
-    if (!walk->counts)
-        return failed(q, walk->err, -ENOMEM);
     memset(walk->counts, 0, WINDOW * sizeof(*walk->counts));
     return found_bytes(walk, 0, 1) && found_bytes(walk, q->l1_offset, q->l1_entries * 8) &&
            found_bytes(walk, q->reftable_offset, q->reftable_bytes) &&
@@ -435,7 +433,7 @@ static bool mend_window(struct walk *walk, uint8_t *block, bool *changed, bool *
 bool qcow2_repair(struct qcow2 *q, struct err *err)
 {
     struct walk walk;
-    bool ok, again, changed = false;
+    bool ok = true, again, changed = false;
     uint8_t *block = malloc(q->cluster_bytes);
 
     if (!block || !walk_init(&walk, q, err)) {
@@ -451,7 +449,11 @@ bool qcow2_repair(struct qcow2 *q, struct err *err)
     walk.limit = (q->end >> q->cluster_bits) + WINDOW;
     if (walk.limit > covered)
         walk.limit = covered;
-    ok = walk.counts || failed(q, err, -ENOMEM);
+    if (!walk.counts) {
+        walk_free(&walk);
+        free(block);
+        return failed(q, err, -ENOMEM);
+    }
     do {
         again = false;
         for (walk.base = 0; ok && walk.base <= walk.highest && walk.base < walk.limit;
