@@ -85,7 +85,8 @@ static const struct {
 };
 
 static double value[KINDS][ROWS][MAX_PAIRS];
-static unsigned pairs = 5, idle_s = 30, fleet = FLEET;
+static unsigned pairs = 5, idle_s = 30;
+static const unsigned fleet = FLEET;
 static bool wanted[GROUPS];
 unsigned rounds = 10;
 
@@ -383,6 +384,21 @@ static void print_values(void)
         }
 }
 
+/* Flat and linear are the aims of many at once. */
+static void print_growth(void)
+{
+    double start[2], memory[2];
+    for (unsigned kind = 0; kind < KINDS - 1; kind++) {
+        start[kind] = median(value[kind][NEXT_50], pairs) / median(value[kind][NEXT_1], pairs);
+        memory[kind] =
+            median(value[kind][TOTAL_50], pairs) / median(value[kind][TOTAL_1], pairs) / FLEET;
+    }
+    printf(
+        "\nBeside 50 a start takes %.1f times what it takes beside 1 (stock: %.1f; aim: flat); 50 "
+        "take %.2f of 50 times the memory of 1 (stock: %.2f; aim: linear).\n",
+        start[DM_OURS], start[DM_STOCK], memory[DM_OURS], memory[DM_STOCK]);
+}
+
 static void print_tables(void)
 {
     static const char *const place[PLACES] = {
@@ -393,6 +409,8 @@ static void print_tables(void)
         for (unsigned r = 0; r < TIMED_FIRST; r++)
             print_row(r, false);
     }
+    if (wanted[G_MANY])
+        print_growth();
     for (unsigned p = 0; wanted[G_ACCESS] && p < PLACES; p++) {
         printf("\n| %s | hvm-dm | stock | ratio | spread | aim | limit | ours/limit |\n"
                "| --- | --- | --- | --- | --- | --- | --- | --- |\n",
