@@ -162,6 +162,7 @@ struct qcow2_req {
     uint64_t from, to, pos;
     struct iov_cursor at;    /* the memory at pos */
     bool own_memory, zeroes; /* zeroes: writes such, has no memory */
+    bool may_unmap;          /* WRITE_ZEROES: its clusters may be given back */
     bool dirtied;            /* changed tables */
     unsigned pending, steps;
     int error;

@@ -297,6 +297,7 @@ void qcow2_submit(struct block *block, struct block_request *request)
     req->to = request->offset + request->bytes;
     req->at = (struct iov_cursor){.iov = request->iov, .left = request->iovcnt};
     req->own_memory = request->own_memory;
+    req->may_unmap = request->may_unmap;
     req->first = req->from >> q->cluster_bits;
     req->last = (req->to - 1) >> q->cluster_bits;
     link_req(req);

@@ -155,11 +155,12 @@ static int mark_clusters(struct qcow2_req *req, uint64_t count)
     for (uint64_t i = 0; i < count; i++) {
         uint8_t *at = l2.at + (i << q->entry_bits);
         uint64_t entry = qcow2_be64(at);
-        /* A cluster that is ours stays: it will be written again, in place. */
+        /* A cluster that is ours stays, unless space is wanted: it will be written again, in place.
+         */
         bool keep = (entry & QCOW2_COPIED) && (entry & QCOW2_OFFSET_MASK) &&
-                    !(entry & QCOW2_COMPRESSED) && q->version >= 3;
+                    !(entry & QCOW2_COMPRESSED) && q->version >= 3 && !req->may_unmap;
         if (!keep) {
-            qcow2_unlink(q, entry, false);
+            qcow2_unlink(q, entry, req->may_unmap);
             entry = 0;
         }
         if (q->extended) {
