@@ -109,11 +109,12 @@ static double run_plain(int fd, const struct work *w)
     return (now() - start) / w->count;
 }
 
-static void sh(const char *fmt, const char *what)
+/* A line of the shell, in the images' folder. */
+static void sh(const char *line)
 {
-    char line[2048];
-    snprintf(line, sizeof(line), fmt, dir, what, dir, dir, dir);
-    if (system(line)) {
+    char command[1024];
+    snprintf(command, sizeof(command), "cd '%s' && { %s ; }", dir, line);
+    if (system(command)) {
         fprintf(stderr, "failed: %s\n", line);
         exit(1);
     }
@@ -200,10 +201,9 @@ static void fresh(enum block_cache cache, const char *mode)
     for (size_t w = 0; w < sizeof(works) / sizeof(works[0]); w++) {
         double t[3][ROUNDS];
         for (unsigned r = 0; r < ROUNDS; r++) {
-            sh("rm -f %s/fresh* && truncate -s 256M %4$s/fresh.raw && "
-               "qemu-img create -q -f qcow2 %5$s/fresh.qcow2 256M%2$s",
-               "");
-            sh("qemu-img create -q -f qcow2 -F raw -b raw %s/fresh2.qcow2 256M%s", "");
+            sh("rm -f fresh* && truncate -s 256M fresh.raw && "
+               "qemu-img create -q -f qcow2 fresh.qcow2 256M && "
+               "qemu-img create -q -f qcow2 -F raw -b raw fresh2.qcow2 256M");
             static const char *const names[] = {"fresh.raw", "fresh.qcow2", "fresh2.qcow2"};
             for (unsigned i = 0; i < 3; i++) {
                 struct block *b =
@@ -226,14 +226,13 @@ int main(int argc, char **argv)
     if (argc > 1)
         snprintf(dir, sizeof(dir), "%s", argv[1]);
     loop = loop_new(&err);
-    sh("head -c 256M /dev/zero | tr '\\0' x >%s/plain%s && cp %3$s/plain %4$s/raw && "
-       "qemu-img convert -f raw -O qcow2 %5$s/raw %5$s/full.qcow2 && sync",
-       "");
+    sh("head -c 256M /dev/zero | tr '\\0' x >plain && cp plain raw && "
+       "qemu-img convert -f raw -O qcow2 raw full.qcow2 && sync");
     printf("| | system call | raw | qcow2 | qcow2 / raw |\n| --- | --- | --- | --- | --- |\n");
     allocated(BLOCK_CACHE_WRITEBACK, "cached");
     fresh(BLOCK_CACHE_WRITEBACK, "cached");
     allocated(BLOCK_CACHE_NONE, "O_DIRECT");
     fresh(BLOCK_CACHE_NONE, "O_DIRECT");
-    sh("rm -f %s/plain%s %3$s/raw %4$s/full.qcow2 %5$s/fresh*", "");
+    sh("rm -f plain raw full.qcow2 fresh*");
     return 0;
 }
