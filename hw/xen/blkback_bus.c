@@ -300,10 +300,26 @@ static void publish_size(struct disk *d)
                   (d->read_only ? VDISK_READONLY : 0));
 }
 
-static void connect_front(struct disk *d)
+/* Serves the rings that d->config describes, and says so; false: refused. */
+static bool serve(struct disk *d)
 {
     struct err err;
 
+    d->back = blkback_connect(d->bus->loop, d->block, &d->config, &d->bus->doors.disk, &err);
+    if (!d->back) {
+        guest_error("blkback", "%s", err.text);
+        refuse(d);
+        return false;
+    }
+    publish_size(d);
+    set_state(d, CONNECTED); /* to a front-end that has been: it looks at the size */
+    for (unsigned i = 0; i < d->queues; i++) /* what came before we listened */
+        blkback_event(d->back, i);
+    return true;
+}
+
+static void connect_front(struct disk *d)
+{
     if (emulated(d)) {
         if (!d->waits)
             log_info("PV disk %s waits until the guest has unplugged the emulated disk", d->name);
@@ -323,21 +339,13 @@ static void connect_front(struct disk *d)
         refuse(d);
         return;
     }
-    d->back = blkback_connect(d->bus->loop, d->block, &d->config, &d->bus->doors.disk, &err);
-    if (!d->back) {
-        guest_error("blkback", "%s", err.text);
-        refuse(d);
-        return;
-    }
-    publish_size(d);
-    set_state(d, CONNECTED);
     const struct blkback_config *config = &d->config;
+    if (!serve(d))
+        return;
     log_info("PV disk %s connected: %u queue%s of %u page%s%s", d->name, config->queues,
              config->queues == 1 ? "" : "s", config->queue[0].pages,
              config->queue[0].pages == 1 ? "" : "s",
              config->persistent ? ", persistent grants" : "");
-    for (unsigned i = 0; i < d->queues; i++) /* what came before we listened */
-        blkback_event(d->back, i);
 }
 
 /* What a front-end may use. */
@@ -360,7 +368,6 @@ static void offer(struct disk *d)
 static void look_at_medium(struct disk *d)
 {
     char *params = read_key(d->bus, d->path, "params");
-    struct err err;
 
     if (!params || !strcmp(params, d->params)) {
         free(params);
@@ -382,17 +389,8 @@ static void look_at_medium(struct disk *d)
         refuse(d);
         return;
     }
-    d->back = blkback_connect(d->bus->loop, d->block, &d->config, &d->bus->doors.disk, &err);
-    if (!d->back) {
-        guest_error("blkback", "%s", err.text);
-        refuse(d);
-        return;
-    }
-    log_info("PV disk %s: the medium is changed", d->name);
-    publish_size(d);
-    set_state(d, CONNECTED); /* written again: the front-end looks at the size */
-    for (unsigned i = 0; i < d->queues; i++)
-        blkback_event(d->back, i);
+    if (serve(d))
+        log_info("PV disk %s: the medium is changed", d->name);
 }
 
 /* Brings the disk to where both sides' states say. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/device/disk_pattern.h"
 #include "tests/device/rig.h"
 
 #include "hw/pc/ahci.h"
@@ -59,29 +60,6 @@ struct ahci_rig {
     struct block *block[AHCI_PORTS];
     unsigned trays;
 };
-
-static inline uint8_t pattern(uint64_t offset)
-{
-    uint64_t sector = offset / 512;
-    return (uint8_t)(sector * 7 + (sector >> 8) * 13 + offset * 3 + 1);
-}
-
-static inline void fill_pattern(struct block *b, uint64_t offset, uint64_t bytes)
-{
-    uint8_t buf[4096];
-    for (uint64_t at = 0; at < bytes; at += sizeof(buf)) {
-        for (size_t i = 0; i < sizeof(buf); i++)
-            buf[i] = pattern(offset + at + i);
-        fake_block_put(b, offset + at, buf, sizeof(buf));
-    }
-}
-
-static inline void assert_pattern(const uint8_t *buf, uint64_t offset, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++)
-        if (buf[i] != pattern(offset + i))
-            fail_msg("byte %zu is %#x, not %#x", i, buf[i], pattern(offset + i));
-}
 
 static inline void tray_moved(void *opaque, unsigned port, bool open)
 {
@@ -359,6 +337,30 @@ static inline struct ahci_rig *ahci_migrate(struct ahci_rig *t, const struct ahc
     memset(t->block, 0, sizeof(t->block));
     ahci_rig_free(t);
     return to;
+}
+
+/* For the tests' groups: a disk at port 0 and a CD at port 2, both with contents. */
+static inline int ahci_setup(void **state)
+{
+    struct ahci_rig *t = ahci_rig_new();
+    fill_pattern(t->block[0], 0, 4 << 20);
+    fill_pattern(t->block[2], 0, CD_SIZE);
+    *state = t;
+    return 0;
+}
+
+static inline int ahci_teardown(void **state)
+{
+    ahci_rig_free(*state);
+    return 0;
+}
+
+/* The disk still answers. */
+static inline void assert_alive(struct ahci_rig *t)
+{
+    uint16_t id[256];
+    identify(t, 0, 0xEC, id);
+    assert_int_equal(id[27], 'Q' << 8 | 'E');
 }
 
 #endif

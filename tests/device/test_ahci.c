@@ -2,28 +2,6 @@
 /* AHCI: PCI function, registers, resets, commands that are not queued, packets, errors, state. */
 #include "tests/device/ahci_rig.h"
 
-static int setup(void **state)
-{
-    struct ahci_rig *t = ahci_rig_new();
-    fill_pattern(t->block[0], 0, 4 << 20);
-    fill_pattern(t->block[2], 0, CD_SIZE);
-    *state = t;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    ahci_rig_free(*state);
-    return 0;
-}
-
-static void assert_alive(struct ahci_rig *t)
-{
-    uint16_t id[256];
-    identify(t, 0, 0xEC, id);
-    assert_int_equal(id[27], 'Q' << 8 | 'E');
-}
-
 /* --- The PCI function --- */
 
 static void test_pci(void **state)
@@ -721,7 +699,7 @@ static void test_firmware(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, ahci_setup, ahci_teardown)
     const struct CMUnitTest tests[] = {
         T(test_pci),
         cmocka_unit_test(test_realize_errors),

@@ -6,28 +6,6 @@
 
 #include "tests/device/ahci_rig.h"
 
-static int setup(void **state)
-{
-    struct ahci_rig *t = ahci_rig_new();
-    fill_pattern(t->block[0], 0, 4 << 20);
-    fill_pattern(t->block[2], 0, CD_SIZE);
-    *state = t;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    ahci_rig_free(*state);
-    return 0;
-}
-
-static void assert_alive(struct ahci_rig *t)
-{
-    uint16_t id[256];
-    identify(t, 0, 0xEC, id);
-    assert_int_equal(id[27], 'Q' << 8 | 'E');
-}
-
 #define CDB(...)        \
     (const uint8_t[12]) \
     {                   \
@@ -41,7 +19,7 @@ static void test_reset_during_dma(void **state)
     for (unsigned write = 0; write < 2; write++) {
         for (unsigned queued = 0; queued < 2; queued++) {
             for (unsigned how = 0; how < 4; how++) {
-                setup(state);
+                ahci_setup(state);
                 struct ahci_rig *t = *state;
                 uint8_t sector[512];
                 port_up(t, 0);
@@ -95,11 +73,11 @@ static void test_reset_during_dma(void **state)
                 pset(t, 0, CMD, 0);
                 port_up(t, 0);
                 assert_alive(t);
-                teardown(state);
+                ahci_teardown(state);
             }
         }
     }
-    setup(state);
+    ahci_setup(state);
 }
 
 /* --- Errors --- */
@@ -274,7 +252,7 @@ static void test_no_bus_master(void **state)
 static void test_unplug(void **state)
 {
     for (unsigned what = 0; what < 4; what++) {
-        setup(state);
+        ahci_setup(state);
         struct ahci_rig *t = *state;
         port_up(t, 0);
         port_up(t, 2);
@@ -307,9 +285,9 @@ static void test_unplug(void **state)
         identify(t, 2, 0xA1, id);
         device_reset(ahci_device(t));
         ahci_unplug_disks(t->ahci);
-        teardown(state);
+        ahci_teardown(state);
     }
-    setup(state);
+    ahci_setup(state);
 }
 
 static void test_migrate(void **state)
@@ -454,14 +432,14 @@ static void test_destroy_in_flight(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, ahci_setup, ahci_teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_teardown(test_reset_during_dma, teardown),
+        cmocka_unit_test_teardown(test_reset_during_dma, ahci_teardown),
         T(test_medium_errors),
         T(test_bad_memory),
         T(test_overlaps),
         T(test_no_bus_master),
-        cmocka_unit_test_teardown(test_unplug, teardown),
+        cmocka_unit_test_teardown(test_unplug, ahci_teardown),
         cmocka_unit_test(test_migrate),
         cmocka_unit_test(test_hostile_state),
         T(test_state),

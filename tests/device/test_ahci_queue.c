@@ -14,12 +14,6 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
-{
-    ahci_rig_free(*state);
-    return 0;
-}
-
 /* The set device bits FIS. */
 static const uint8_t *bits(struct ahci_rig *t)
 {
@@ -488,7 +482,7 @@ static void test_log_dirty(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, ahci_teardown)
     const struct CMUnitTest tests[] = {
         T(test_parallel),
         T(test_batch),
