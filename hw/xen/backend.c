@@ -172,15 +172,22 @@ static bool open_child(struct child *c, uint32_t emulated, bool filter, struct e
                       err);
 }
 
-static int child(int fd, unsigned domid, uint32_t emulated, bool filter, pid_t parent)
+struct start {
+    unsigned domid;
+    uint32_t emulated;
+    bool filter;
+};
+
+static int child(const void *arg)
 {
+    const struct start *start = arg;
     struct err err;
     struct child *c = calloc(1, sizeof(*c));
 
-    if (!c || !child_begin(fd, parent, "hvm-dm-disks", true))
+    if (!c)
         return 1;
-    c->domid = domid;
-    bool ok = open_child(c, emulated, filter, &err);
+    c->domid = start->domid;
+    bool ok = open_child(c, start->emulated, start->filter, &err);
     int32_t said = ok ? 0 : errno ? errno : EIO;
     send(CHILD_SOCKET, &said, sizeof(said), MSG_NOSIGNAL);
     if (!ok) {
@@ -202,25 +209,21 @@ struct backend {
 
 struct backend *backend_open(unsigned domid, uint32_t emulated, bool filter, struct err *err)
 {
-    int pair[2];
+    struct start start = {.domid = domid, .emulated = emulated, .filter = filter};
+    struct child_spec spec = {.name = "hvm-dm-disks",
+                              .what = "the PV disks' process",
+                              .log = true,
+                              .run = child,
+                              .arg = &start};
     struct backend *b = calloc(1, sizeof(*b));
 
-    if (!b || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
-        err_set(err, "cannot start the PV disks' process: %s", strerror(errno));
-        free(b);
+    if (!b) {
+        err_set(err, "out of memory");
         return NULL;
     }
-    pid_t self = getpid();
-    b->pid = fork();
-    if (!b->pid)
-        _exit(child(pair[1], domid, emulated, filter, self));
-    int why = errno;
-    close(pair[1]);
-    b->fd = pair[0];
+    b->pid = child_start(&spec, &b->fd, err);
     if (b->pid > 0)
         return b;
-    err_set(err, "cannot start the PV disks' process: %s", strerror(why));
-    close(b->fd);
     free(b);
     return NULL;
 }

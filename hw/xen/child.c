@@ -2,10 +2,13 @@
 /* child: see child.h. */
 #include "hw/xen/child.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -29,7 +32,7 @@ static bool close_all_but(int fd, bool log)
     return true;
 }
 
-bool child_begin(int socket, pid_t parent, const char *name, bool log)
+static bool begin(int socket, pid_t parent, const struct child_spec *spec)
 {
     sigset_t none;
     /* The second way, for a parent that is killed while we do something; it does not work when that
@@ -37,11 +40,31 @@ bool child_begin(int socket, pid_t parent, const char *name, bool log)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         return false;
-    prctl(PR_SET_NAME, name);
-    if (!close_all_but(socket, log))
+    prctl(PR_SET_NAME, spec->name);
+    if (!close_all_but(socket, spec->log))
         return false;
     signal(SIGHUP, SIG_IGN); /* a terminal's: they go to the whole group */
     signal(SIGINT, SIG_IGN);
     sigemptyset(&none);
     return !sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+pid_t child_start(const struct child_spec *spec, int *socket, struct err *err)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+        err_set(err, "cannot start %s: %s", spec->what, strerror(errno));
+        return -1;
+    }
+    pid_t self = getpid(), pid = fork();
+    if (!pid)
+        _exit(begin(pair[1], self, spec) ? spec->run(spec->arg) : 1);
+    int why = errno;
+    close(pair[1]);
+    *socket = pair[0];
+    if (pid > 0)
+        return pid;
+    close(pair[0]);
+    err_set(err, "cannot start %s: %s", spec->what, strerror(why));
+    return -1;
 }

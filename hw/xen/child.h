@@ -6,13 +6,24 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "hw/core/err.h"
+
 #define CHILD_SOCKET 3 /* to the parent */
 
+struct child_spec {
+    const char *name; /* of the process, and … */
+    const char *what; /* … in messages: "the companion process" */
+    bool log;         /* keeps standard error */
+    int (*run)(const void *arg);
+    const void *arg;
+};
+
 /*
- * The first steps after fork, in the child: it dies with `parent`, is called `name`, lets a
- * terminal's signals be, and has no descriptor but CHILD_SOCKET (which `socket` becomes) and the
- * null device; with `log`, standard error as well. False: the process must end.
+ * Forks a process that runs `run` and exits with what that returns. It dies with its parent, lets a
+ * terminal's signals be, and has no descriptor but CHILD_SOCKET, a message socket whose other end
+ * is *socket, and the null device; with `log`, standard error as well. Returns its id; -1 and *err:
+ * there is none.
  */
-bool child_begin(int socket, pid_t parent, const char *name, bool log);
+pid_t child_start(const struct child_spec *spec, int *socket, struct err *err);
 
 #endif

@@ -103,20 +103,25 @@ static int serve(const struct companion_ops *ops, void *handle)
     }
 }
 
-static int child(int fd, const struct companion_ops *ops, unsigned domid, bool filter, pid_t parent)
+struct start {
+    const struct companion_ops *ops;
+    unsigned domid;
+    bool filter;
+};
+
+static int child(const void *arg)
 {
+    const struct start *start = arg;
     struct err err;
-    if (!child_begin(fd, parent, "hvm-dm-xen", false))
-        return 1;
-    void *handle = ops->open(domid);
+    void *handle = start->ops->open(start->domid);
     int error = handle ? 0 : errno ? errno : EIO;
     /* They were the null device, so that nothing was opened in their place; now nothing more is. */
     for (int i = 0; i < CHILD_SOCKET; i++)
         close(i);
-    if (!error && !confine_companion(filter, &err))
+    if (!error && !confine_companion(start->filter, &err))
         error = errno ? errno : EPERM;
     answer(OP_READY, error);
-    return error ? 1 : serve(ops, handle);
+    return error ? 1 : serve(start->ops, handle);
 }
 
 /* --- the parent --- */
@@ -221,30 +226,19 @@ static void tell_later(void *opaque)
 struct companion *companion_open(const struct companion_ops *ops, unsigned domid, bool filter,
                                  struct loop *loop, struct err *err)
 {
-    int pair[2];
+    struct start start = {.ops = ops, .domid = domid, .filter = filter};
+    struct child_spec spec = {
+        .name = "hvm-dm-xen", .what = "the companion process", .run = child, .arg = &start};
     struct companion *c = calloc(1, sizeof(*c));
     if (!c) {
         err_set(err, "out of memory");
         return NULL;
     }
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
-        err_set(err, "socketpair: %s", strerror(errno));
-        free(c);
-        return NULL;
-    }
-    pid_t self = getpid();
-    c->pid = fork();
-    if (!c->pid)
-        _exit(child(pair[1], ops, domid, filter, self));
-    int why = errno;
-    close(pair[1]);
+    c->pid = child_start(&spec, &c->fd, err);
     if (c->pid < 0) {
-        err_set(err, "cannot start the companion process: %s", strerror(why));
-        close(pair[0]);
         free(c);
         return NULL;
     }
-    c->fd = pair[0];
     c->loop = loop;
     timer_init(&c->tell, loop_clock(loop), tell_later, c);
     return c;
