@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* domain_int: what the files of the domain (domain*.c) share; nobody else includes this. */
+#ifndef DOMAIN_INT_H
+#define DOMAIN_INT_H
+
+#include "bios/rom.h"
+#include "block/block.h"
+#include "domain.h"
+#include "hw/core/loop.h"
+#include "toolstack/qmp.h"
+#include "ui/vnc_module.h"
+
+/* What an image's errors come back with. */
+struct drive_ref {
+    struct domain *domain;
+    size_t index; /* of config->drives */
+};
+
+struct domain {
+    const struct config *config;
+    struct loop *loop;
+    struct block *blocks[CONFIG_MAX_DRIVES]; /* by index of config->drives */
+    struct drive_ref drive_refs[CONFIG_MAX_DRIVES];
+    struct block_limits limits[CONFIG_MAX_DRIVES]; /* of the drive, whatever medium is in it */
+    struct deferred io_error;                      /* an image failed and the guest is to stop */
+    struct chardev *serial[CONFIG_MAX_SERIAL], *parallel;
+    struct rom vga_rom;
+    struct companion *companion;
+    struct backend *backend; /* serves PV disks; NULL: none in a restricted run */
+    struct hypervisor *hv;
+    struct display *display;
+    struct input *input;
+    struct machine *machine;
+    struct vnc_listen listen; /* count 0: no VNC */
+    const struct vnc_module *screen;
+    struct keymap *keymap;
+    struct vnc *vnc;
+    struct xenstore *xenstore; /* until the confinement */
+    struct qmp_target target;
+    struct qmp *qmp;
+    struct deferred reset; /* RESET is to be told, behind the answer to system_reset */
+    bool running;
+    bool ending; /* the guest asked for power-off or reset */
+    enum qmp_run_state state;
+};
+
+/* ---- domain_blocks.c: images and media ---- */
+
+/* Opens every drive's image, and takes their locks unless the guest starts paused. */
+bool domain_open_blocks(struct domain *d, struct err *err);
+
+/* Takes the locks of all images: from now on they are ours. */
+bool domain_activate_blocks(struct domain *d, struct err *err);
+
+/* The number by which a PV disk and this emulated one are the same to the toolstack; 0: it is no
+ * disk, and the guest's PV drivers do not take it over. */
+uint32_t domain_disk_bit(const struct config_drive *drive);
+
+/* Of struct machine_config: PV drivers take over; a CD drive's tray has moved. */
+void domain_unplug(void *opaque, unsigned mask);
+void domain_tray_moved(void *opaque, size_t index, bool open);
+
+/* Of struct qmp_target. */
+bool domain_block_info(void *opaque, size_t index, struct qmp_block_info *info);
+bool domain_eject(void *opaque, size_t index, bool force, struct err *err);
+bool domain_change_medium(void *opaque, size_t index, const struct qmp_medium *medium,
+                          struct err *err);
+bool domain_resize(void *opaque, size_t index, uint64_t bytes, struct err *err);
+bool domain_set_limits(void *opaque, size_t index, const struct block_limits *limits,
+                       struct err *err);
+
+/* ---- domain_run.c: running and stopping ---- */
+
+/* Lets the guest run; true also if it does already. */
+bool domain_run(struct domain *d, struct err *err);
+
+/* Nothing of the guest is under way any more when this returns; the images may be somebody else's.
+ */
+bool domain_stop(struct domain *d, struct err *err);
+
+/* Deferred by an image's failure: werror=stop and the like. */
+void domain_stop_for_error(void *opaque);
+
+/* Of struct machine_config and hv_attach: what the guest does to its domain. */
+void domain_power_off(void *opaque);
+void domain_guest_reset(void *opaque);
+void domain_suspend(void *opaque);
+void domain_time_offset(void *opaque, int64_t seconds);
+
+/* ---- domain_chardev.c ---- */
+
+bool domain_open_serial(struct domain *d, struct err *err);
+bool domain_chardev_info(void *opaque, size_t index, struct qmp_chardev_info *info);
+
+/* ---- domain_screen.c ---- */
+
+/* Only what can be refused for what the configuration says. The rest, mostly the dynamic loader's
+ * work, is domain_serve_screen's, when the toolstack has been told that we are up, and has its own
+ * work to do. */
+bool domain_open_screen(struct domain *d, struct err *err);
+bool domain_serve_screen(struct domain *d, struct err *err);
+bool domain_vnc_info(void *opaque, struct qmp_vnc_info *info);
+bool domain_set_vnc_password(void *opaque, const char *password, struct err *err);
+
+/* ---- domain_target.c ---- */
+
+/* Opens the monitors, which may ask what struct qmp_target has. */
+bool domain_open_monitors(struct domain *d, struct err *err);
+void domain_tell_reset(void *opaque);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* domain_target: what the monitors may ask of the domain. */
+#include "domain_int.h"
+
+#include "hw/core/log.h"
+#include "hw/core/loop.h"
+#include "hw/pc/machine.h"
+#include "hw/pc/pci.h"
+#include "hw/xen/hypervisor.h"
+
+static enum qmp_run_state target_run_state(void *opaque)
+{
+    return ((struct domain *)opaque)->state;
+}
+
+static bool target_stop(void *opaque, struct err *err)
+{
+    struct domain *d = opaque;
+    bool was_running = d->running, ok = domain_stop(d, err);
+    if (was_running)
+        qmp_event(d->qmp, "STOP");
+    return ok;
+}
+
+static bool target_cont(void *opaque, struct err *err)
+{
+    struct domain *d = opaque;
+    if (d->running)
+        return true;
+    if (!domain_run(d, err))
+        return false;
+    qmp_event(d->qmp, "RESUME");
+    for (size_t i = 0; i < d->config->drive_count; i++)
+        if (d->blocks[i])
+            block_retry(d->blocks[i]);
+    return true;
+}
+
+static void target_quit(void *opaque)
+{
+    struct domain *d = opaque;
+    loop_quit(d->loop, 0);
+}
+
+static bool target_reset(void *opaque, struct err *err)
+{
+    struct domain *d = opaque;
+    (void)err;
+    log_info("reset by the toolstack");
+    hv_shutdown(d->hv, HV_SHUTDOWN_REBOOT);
+    loop_defer(d->loop, &d->reset);
+    return true;
+}
+
+void domain_tell_reset(void *opaque)
+{
+    struct domain *d = opaque;
+    qmp_event_reset(d->qmp, false, "host-qmp-system-reset");
+}
+
+static bool target_set_dirty_log(void *opaque, bool enable, struct err *err)
+{
+    struct domain *d = opaque;
+    (void)err;
+    hv_log_dirty(d->hv, enable);
+    return true;
+}
+
+static bool target_pci(void *opaque, size_t index, struct qmp_pci_info *info)
+{
+    struct domain *d = opaque;
+    for (unsigned devfn = 0; devfn < 256; devfn++) {
+        const struct pci_device *p = pci_device_at(machine_pci(d->machine), (uint8_t)devfn);
+        if (!p || index--)
+            continue;
+        *info = (struct qmp_pci_info){
+            .qdev_id = "",
+            .slot = devfn >> 3,
+            .function = devfn & 7,
+            .class_code = pci_get32(p->config + 8) >> 8,
+            .vendor = pci_get16(p->config),
+            .device = pci_get16(p->config + 2),
+            .subsystem_vendor = pci_get16(p->config + 0x2C),
+            .subsystem = pci_get16(p->config + 0x2E),
+            .irq_pin = p->config[0x3D],
+            .irq = p->config[0x3C],
+        };
+        for (unsigned n = 0; n < PCI_BAR_COUNT; n++) {
+            const struct pci_bar *bar = &p->bars[n];
+            if (bar->kind == PCI_BAR_NONE)
+                continue;
+            info->regions[info->region_count++] = (struct qmp_pci_region){
+                .bar = n,
+                .io = bar->kind == PCI_BAR_PORT,
+                .prefetch =
+                    n != PCI_BAR_ROM && (p->config[0x10 + 4 * n] & 8) && bar->kind != PCI_BAR_PORT,
+                .address = bar->where,
+                .size = bar->size,
+            };
+        }
+        return true;
+    }
+    return false;
+}
+
+bool domain_open_monitors(struct domain *d, struct err *err)
+{
+    d->target = (struct qmp_target){
+        .opaque = d,
+        .name = d->config->name,
+        .vcpus = d->config->max_vcpus,
+        .run_state = target_run_state,
+        .stop = target_stop,
+        .cont = target_cont,
+        .quit = target_quit,
+        .reset = target_reset,
+        .set_dirty_log = target_set_dirty_log,
+        .chardev = domain_chardev_info,
+        .vnc = domain_vnc_info,
+        .set_vnc_password = domain_set_vnc_password,
+        .block = domain_block_info,
+        .eject = domain_eject,
+        .change_medium = domain_change_medium,
+        .resize = domain_resize,
+        .set_limits = domain_set_limits,
+        .pci = target_pci,
+    };
+    d->qmp = qmp_new(d->loop, &d->target, err);
+    if (!d->qmp || !qmp_add_fds(d->qmp, d->config->fds, d->config->fd_count, err))
+        return false;
+    for (size_t i = 0; i < d->config->monitor_count; i++)
+        if (!qmp_listen(d->qmp, &d->config->monitors[i], err))
+            return false;
+    return true;
+}
