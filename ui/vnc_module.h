@@ -28,15 +28,8 @@ struct vnc_module {
 #define VNC_MODULE_SYMBOL "hvm_dm_vnc"
 extern const struct vnc_module hvm_dm_vnc;
 
-/* Whether there is a module to load; false and one line in *err. Costs a system call or two. */
+/* As module_find and module_load (ui/module.h) have it. */
 bool vnc_module_find(struct err *err);
-
-/*
- * Loads it (once: the next call returns the same), from the folder of the running program, else
- * from the one it was configured for; the environment has no say. To be called before confinement,
- * which allows no new code. NULL and one line in *err if it is not there, broken, or of another
- * version.
- */
 const struct vnc_module *vnc_module_load(struct err *err);
 
 #endif
