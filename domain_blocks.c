@@ -229,6 +229,16 @@ bool domain_resize(void *opaque, size_t index, uint64_t bytes, struct err *err)
     return block_resize(d->blocks[index], bytes, err);
 }
 
+/* The disk is the back-end's: one that the guest has unplugged (index), or that was never ours. */
+bool domain_resize_pv(void *opaque, int index, const char *name, uint64_t bytes, struct err *err)
+{
+    struct domain *d = opaque;
+    uint32_t bit = index >= 0 ? domain_disk_bit(&d->config->drives[index]) : 0;
+    if (!d->backend)
+        return err_set(err, "drive '%s' is not served here", name);
+    return backend_resize(d->backend, bit ? __builtin_ctz(bit) : -1, name, bytes, err);
+}
+
 bool domain_set_limits(void *opaque, size_t index, const struct block_limits *limits,
                        struct err *err)
 {

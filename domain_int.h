@@ -66,6 +66,7 @@ bool domain_eject(void *opaque, size_t index, bool force, struct err *err);
 bool domain_change_medium(void *opaque, size_t index, const struct qmp_medium *medium,
                           struct err *err);
 bool domain_resize(void *opaque, size_t index, uint64_t bytes, struct err *err);
+bool domain_resize_pv(void *opaque, int index, const char *name, uint64_t bytes, struct err *err);
 bool domain_set_limits(void *opaque, size_t index, const struct block_limits *limits,
                        struct err *err);
 

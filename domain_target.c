@@ -122,6 +122,7 @@ bool domain_open_monitors(struct domain *d, struct err *err)
         .eject = domain_eject,
         .change_medium = domain_change_medium,
         .resize = domain_resize,
+        .resize_pv = domain_resize_pv,
         .set_limits = domain_set_limits,
         .pci = target_pci,
     };

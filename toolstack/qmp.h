@@ -132,6 +132,9 @@ struct qmp_target {
 
     /* Only called for a drive with a medium. */
     bool (*resize)(void *opaque, size_t index, uint64_t bytes, struct err *err);
+    /* For a disk that the guest has unplugged and its PV driver uses (index is that of block()), or
+     * one that only is a PV disk (-1, and the toolstack's name for it: "xvdb"). */
+    bool (*resize_pv)(void *opaque, int index, const char *name, uint64_t bytes, struct err *err);
     bool (*set_limits)(void *opaque, size_t index, const struct block_limits *limits,
                        struct err *err);
 

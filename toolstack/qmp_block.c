@@ -181,17 +181,33 @@ static int with_medium(struct qmp_call *call, const char *id, const char *node)
     return index;
 }
 
+/* Is it a disk that the guest knows as a PV disk only? *index: the emulated one it was, or -1. */
+static bool is_pv_disk(struct qmp_call *call, const char *id, int *index)
+{
+    struct qmp_block_info info;
+
+    *index = id ? qmp_find_block(call->qmp, id, &info) : -1;
+    if (*index >= 0)
+        return !info.inserted && !info.cdrom && !info.floppy;
+    return id && !strncmp(id, "xvd", 3);
+}
+
 void qmp_cmd_block_resize(struct qmp_call *call)
 {
     const struct qmp_target *t = call->qmp->target;
+    const char *id = qmp_arg_string(call, "device");
     json_int_t size = 0;
-    int index =
-        with_medium(call, qmp_arg_string(call, "device"), qmp_arg_string(call, "node-name"));
-    if (index < 0)
+    int index = -1;
+    bool pv = t->resize_pv && is_pv_disk(call, id, &index);
+    if (!pv)
+        index = with_medium(call, id, qmp_arg_string(call, "node-name"));
+    if (!pv && index < 0)
         return;
     qmp_arg_int(call, "size", &size);
     if (size <= 0)
         qmp_fail(call, QMP_GENERIC, "size is more than 0");
+    else if (pv)
+        qmp_done(call, true, t->resize_pv(t->opaque, index, id, (uint64_t)size, &call->err));
     else
         qmp_done(call, t->resize,
                  t->resize && t->resize(t->opaque, (size_t)index, (uint64_t)size, &call->err));

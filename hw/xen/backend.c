@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -22,9 +23,28 @@
 #include "hw/xen/confine.h"
 #include "hw/xen/xenbus.h"
 
-#define READY_MS 10000 /* the host may be busy: it is only about not waiting for ever */
-#define CLOSE_MS 5000  /* for what is under way to reach the images */
-#define PORTS    16    /* looked at in one turn of the loop */
+#define READY_MS  10000 /* the host may be busy: it is only about not waiting for ever */
+#define CLOSE_MS  5000  /* for what is under way to reach the images */
+#define PORTS     16    /* looked at in one turn of the loop */
+#define RESIZE_MS 3000  /* for what is under way to end, and the image to grow */
+
+/* What the two tell each other, a message each. */
+enum word_kind {
+    WORD_READY,    /* child: it serves; `error`: an errno value, it does not */
+    WORD_RELEASED, /* parent: the machine has closed the images of `disks` */
+    WORD_RESIZE,   /* parent: disk number `disk` or, if that is -1, `text`, is to have `bytes` */
+    WORD_RESIZED,  /* child: that is done; `text`: why it is not */
+};
+
+struct word {
+    uint32_t kind;
+    int32_t error;
+    uint32_t disks;
+    int32_t disk;
+    uint64_t bytes;
+    uint32_t serial; /* of a question, and its answer's */
+    char text[sizeof(struct err)];
+};
 
 /* --- the child --- */
 
@@ -125,18 +145,35 @@ static void xenbus_ready(void *opaque, uint32_t events)
     loop_unwatch(c->loop, &c->xenbus_source);
 }
 
-/* The parent's only word, a mask of disks; or its end. */
+static void resize(struct child *c, const struct word *asked)
+{
+    struct word answer = {.kind = WORD_RESIZED, .serial = asked->serial};
+    struct err err = {.text = ""};
+
+    if (!blkback_bus_resize(c->bus, asked->disk, asked->text, asked->bytes, &err))
+        snprintf(answer.text, sizeof(answer.text), "%s", err.text);
+    send(CHILD_SOCKET, &answer, sizeof(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* The parent's words; or its end. */
 static void parent_ready(void *opaque, uint32_t events)
 {
     struct child *c = opaque;
-    uint32_t disks;
+    struct word word;
     (void)events;
 
-    ssize_t n = recv(CHILD_SOCKET, &disks, sizeof(disks), MSG_DONTWAIT | MSG_TRUNC);
-    if (n == sizeof(disks))
-        blkback_bus_released(c->bus, disks);
-    else if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+    ssize_t n = recv(CHILD_SOCKET, &word, sizeof(word), MSG_DONTWAIT | MSG_TRUNC);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n != sizeof(word)) {
         loop_quit(c->loop, n ? 1 : 0);
+        return;
+    }
+    word.text[sizeof(word.text) - 1] = 0;
+    if (word.kind == WORD_RELEASED)
+        blkback_bus_released(c->bus, word.disks);
+    else if (word.kind == WORD_RESIZE)
+        resize(c, &word);
 }
 
 static bool open_child(struct child *c, uint32_t emulated, bool filter, struct err *err)
@@ -188,7 +225,7 @@ static int child(const void *arg)
         return 1;
     c->domid = start->domid;
     bool ok = open_child(c, start->emulated, start->filter, &err);
-    int32_t said = ok ? 0 : errno ? errno : EIO;
+    struct word said = {.kind = WORD_READY, .error = ok ? 0 : errno ? errno : EIO};
     send(CHILD_SOCKET, &said, sizeof(said), MSG_NOSIGNAL);
     if (!ok) {
         log_error("PV disks: %s", err.text);
@@ -205,6 +242,7 @@ static int child(const void *arg)
 struct backend {
     int fd;
     pid_t pid;
+    uint32_t serial; /* of the last question */
 };
 
 struct backend *backend_open(unsigned domid, uint32_t emulated, bool filter, struct err *err)
@@ -228,23 +266,57 @@ struct backend *backend_open(unsigned domid, uint32_t emulated, bool filter, str
     return NULL;
 }
 
-bool backend_ready(struct backend *b, struct err *err)
+/* The child's next word of this kind. False: it is gone, or silent. */
+static bool hear(struct backend *b, enum word_kind kind, uint32_t serial, int ms, struct word *word)
 {
     struct pollfd p = {.fd = b->fd, .events = POLLIN};
-    int32_t said = 0;
 
-    while (poll(&p, 1, READY_MS) < 0 && errno == EINTR)
-        ;
-    if (recv(b->fd, &said, sizeof(said), MSG_DONTWAIT) != sizeof(said))
+    for (;;) {
+        int n = poll(&p, 1, ms);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0 || recv(b->fd, word, sizeof(*word), MSG_DONTWAIT) != sizeof(*word))
+            return false;
+        if (word->kind == kind && word->serial == serial) /* not an answer that came too late */
+            return true;
+    }
+}
+
+bool backend_ready(struct backend *b, struct err *err)
+{
+    struct word word;
+
+    if (!hear(b, WORD_READY, 0, READY_MS, &word))
         return err_set(err, "the PV disks' process does not start");
-    return !said || err_set(err, "the PV disks' process cannot start: %s", strerror(said));
+    return !word.error ||
+           err_set(err, "the PV disks' process cannot start: %s", strerror(word.error));
+}
+
+static bool tell(struct backend *b, const struct word *word, struct err *err)
+{
+    if (send(b->fd, word, sizeof(*word), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(*word))
+        return true;
+    return err_set(err, "the PV disks' process has ended: %s", strerror(errno));
 }
 
 bool backend_release(struct backend *b, uint32_t disks, struct err *err)
 {
-    if (send(b->fd, &disks, sizeof(disks), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(disks))
-        return true;
-    return err_set(err, "the PV disks' process has ended: %s", strerror(errno));
+    struct word word = {.kind = WORD_RELEASED, .disks = disks};
+
+    return tell(b, &word, err);
+}
+
+bool backend_resize(struct backend *b, int disk, const char *name, uint64_t bytes, struct err *err)
+{
+    struct word word = {.kind = WORD_RESIZE, .disk = disk, .bytes = bytes, .serial = ++b->serial};
+
+    snprintf(word.text, sizeof(word.text), "%s", name);
+    if (!tell(b, &word, err))
+        return false;
+    if (!hear(b, WORD_RESIZED, b->serial, RESIZE_MS, &word))
+        return err_set(err, "the PV disks' process does not answer");
+    word.text[sizeof(word.text) - 1] = 0;
+    return !*word.text || err_set(err, "%s", word.text);
 }
 
 void backend_close(struct backend *b)

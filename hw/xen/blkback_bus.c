@@ -441,6 +441,44 @@ static void follow(struct disk *d)
     }
 }
 
+/* --- a new size --- */
+
+static struct disk *find_named(struct blkback_bus *b, int number, const char *name)
+{
+    struct disk *d = b->disks;
+
+    while (d && (number >= 0 ? d->number != number : strcmp(d->name, name) != 0))
+        d = d->next;
+    return d;
+}
+
+bool blkback_bus_resize(struct blkback_bus *b, int number, const char *name, uint64_t bytes,
+                        struct err *err)
+{
+    struct disk *d = find_named(b, number, name);
+
+    if (!d && number >= 0)
+        return err_set(err, "there is no PV disk in its place");
+    if (!d)
+        return err_set(err, "there is no PV disk %s", name);
+    if (d->cdrom || d->dead || emulated(d))
+        return err_set(err, "PV disk %s: %s", d->name,
+                       d->cdrom  ? "is a CD drive"
+                       : d->dead ? "has no image"
+                                 : "its image is the emulated disk's");
+    bool connected = d->back != NULL;
+    if (!d->block && !open_image(d))
+        return err_set(err, "PV disk %s: its image cannot be opened", d->name);
+    bool ok = block_resize(d->block, bytes, err);
+    if (!connected)
+        close_image(d);
+    if (ok && connected) { /* blkif.h: the new size, then Connected again: the front-end looks */
+        publish_size(d);
+        set_state(d, CONNECTED);
+    }
+    return ok;
+}
+
 /* --- disks come and go --- */
 
 static struct disk *find(struct blkback_bus *b, uint32_t devid)

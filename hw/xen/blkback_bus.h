@@ -44,6 +44,11 @@ void blkback_bus_notified(struct blkback_bus *b, uint32_t local);
 /* The machine has closed the images of these disks. */
 void blkback_bus_released(struct blkback_bus *b, uint32_t disks);
 
+/* block_resize for a disk whose image is open here: disk `number` (blkback_disk_number), or if that
+ * is -1 the one that the toolstack calls `name` ("xvdb"). A connected front-end is told. */
+bool blkback_bus_resize(struct blkback_bus *b, int number, const char *name, uint64_t bytes,
+                        struct err *err);
+
 void blkback_bus_close(struct blkback_bus *b);
 
 #endif

@@ -32,6 +32,8 @@ static struct {
     char password[64];
     bool password_set;
     size_t index;
+    char pv_name[32];
+    bool unplugged;
     char file[128];
     char contents[32];
     int medium_fd;
@@ -135,7 +137,7 @@ static inline bool t_block(void *opaque, size_t index, struct qmp_block_info *in
     (void)opaque;
     if (index == 0)
         *info = (struct qmp_block_info){.id = "ide0-hd0",
-                                        .inserted = true,
+                                        .inserted = !machine.unplugged,
                                         .file = "/guest/\xff.img",
                                         .cache = BLOCK_CACHE_WRITEBACK,
                                         .bytes = 1 << 20,
@@ -188,6 +190,13 @@ static inline bool t_resize(void *opaque, size_t index, uint64_t bytes, struct e
     return outcome(err);
 }
 
+static inline bool t_resize_pv(void *opaque, int index, const char *name, uint64_t bytes,
+                               struct err *err)
+{
+    snprintf(machine.pv_name, sizeof(machine.pv_name), "%s", name);
+    return t_resize(opaque, (size_t)index, bytes, err);
+}
+
 static inline bool t_limits(void *opaque, size_t index, const struct block_limits *limits,
                             struct err *err)
 {
@@ -236,6 +245,7 @@ static inline int setup(void **state)
                                  .eject = t_eject,
                                  .change_medium = t_change,
                                  .resize = t_resize,
+                                 .resize_pv = t_resize_pv,
                                  .set_limits = t_limits,
                                  .pci = t_pci};
     strcpy(dir + sizeof(dir) - 7, "XXXXXX");

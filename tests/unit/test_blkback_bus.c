@@ -421,6 +421,37 @@ static void test_waits_for_unplug(void **state)
     read_sector(0, 5);
 }
 
+/* block_resize: a connected front-end is told, one that is not finds the new size. */
+static void test_resize(void **state)
+{
+    (void)state;
+    open_bus(1 << 1);
+    assert_false(blkback_bus_resize(bus, 0, "", 2 << 20, &rig->err));
+    assert_non_null(strstr(rig->err.text, "no PV disk"));
+    add_file("disk", "w", 1 << 20);
+    look();
+    assert_true(blkback_bus_resize(bus, -1, "xvda", 2 << 20, &rig->err));
+    assert_string_equal(back("sectors"), "(none)");
+    front_connects();
+    look();
+    assert_string_equal(back("sectors"), "4096");
+    set_at(FRONT, "state", "4");
+    look();
+    read_sector(0, 2047);
+    set_at(BACK, "state", "9"); /* is it written anew? */
+    assert_true(blkback_bus_resize(bus, 0, "", 3 << 20, &rig->err));
+    assert_string_equal(back("sectors"), "6144");
+    assert_string_equal(back("state"), "4");
+    look();
+    assert_int_equal(maps, unmaps + 2); /* its rings go on where they are */
+    read_sector(1, 77);
+    assert_false(blkback_bus_resize(bus, 0, "", 1 << 20, &rig->err));
+    assert_non_null(strstr(rig->err.text, "shorter"));
+    assert_string_equal(back("sectors"), "6144");
+    assert_false(blkback_bus_resize(bus, -1, "xvdb", 3 << 20, &rig->err));
+    assert_non_null(strstr(rig->err.text, "xvdb"));
+}
+
 static void test_cd(void **state)
 {
     char params[600];
@@ -613,6 +644,7 @@ int main(void)
         RIG(test_front_first),
         RIG(test_removed_while_connected),
         RIG(test_waits_for_unplug),
+        RIG(test_resize),
         RIG(test_cd),
         RIG(test_empty_cd),
         RIG(test_read_only),

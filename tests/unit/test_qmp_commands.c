@@ -287,6 +287,14 @@ static void test_disks(void **state)
                  "DeviceNotFound", "#block001");
     expect_error(fd, COMMAND("block_resize", "\"device\":\"ide-5632\",\"size\":512"), GENERIC,
                  "no medium");
+    expect(fd, COMMAND("block_resize", "\"device\":\"xvdf\",\"size\":4096"), "{\"return\":{}}");
+    assert_string_equal(machine.pv_name, "xvdf");
+    assert_int_equal(machine.index, (size_t)-1);
+    machine.unplugged = true;
+    expect(fd, COMMAND("block_resize", "\"device\":\"ide0-hd0\",\"size\":8192"), "{\"return\":{}}");
+    assert_string_equal(machine.pv_name, "ide0-hd0");
+    assert_int_equal(machine.index, 0);
+    machine.unplugged = false;
 
     expect(fd,
            COMMAND("block_set_io_throttle",

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define STOCK "libexec/xen-qemu-system-i386"
@@ -120,4 +122,36 @@ bool dm_start(const struct dm *dm, struct xenstub *x, unsigned timeout_ms)
         return true;
     dm_show_log(x);
     return false;
+}
+
+bool dm_ask(int qmp, const char *command, char *answer, size_t size)
+{
+    size_t have = 0;
+    if (write(qmp, command, strlen(command)) != (ssize_t)strlen(command))
+        return false;
+    answer[0] = 0;
+    while (!strstr(answer, "\"return\"") && !strstr(answer, "\"error\"")) {
+        ssize_t n = read(qmp, answer + have, size - 1 - have);
+        if (n <= 0)
+            return false;
+        have += (size_t)n;
+        answer[have] = 0;
+    }
+    return true;
+}
+
+int dm_qmp(const struct dm *dm)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    char reply[4096];
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (strlen(dm->qmp) >= sizeof(at.sun_path))
+        return -1;
+    strcpy(at.sun_path, dm->qmp);
+    if (connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0 &&
+        read(fd, reply, sizeof(reply)) > 0 && /* greeting */
+        dm_ask(fd, "{\"execute\":\"qmp_capabilities\"}", reply, sizeof(reply)))
+        return fd;
+    close(fd);
+    return -1;
 }

@@ -34,6 +34,12 @@ uint8_t dm_pattern(size_t i);
 
 /* Starts it and waits for "running"; what it printed goes to stderr if that fails. */
 bool dm_start(const struct dm *dm, struct xenstub *x, unsigned timeout_ms);
+
+/* A QMP connection, behind the greeting and qmp_capabilities: a descriptor, or -1. */
+int dm_qmp(const struct dm *dm);
+/* Sends a command; its answer (events before it are skipped). */
+bool dm_ask(int qmp, const char *command, char *answer, size_t size);
+
 void dm_show_log(struct xenstub *x);
 
 #endif

@@ -340,29 +340,13 @@ static void dma_reads_and_writes(void **state)
     expect_disk(m, BUFFER + 0x100000, 1000, 256);
 }
 
-/* A QMP connection behind the greeting and qmp_capabilities. */
-static int qmp_connect(struct machine *m)
-{
-    static const char hello[] = "{\"execute\":\"qmp_capabilities\"}";
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    char reply[4096];
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    assert_true(strlen(m->dm.qmp) < sizeof(at.sun_path));
-    strcpy(at.sun_path, m->dm.qmp);
-    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
-    assert_true(read(fd, reply, sizeof(reply)) > 0); /* greeting */
-    assert_true(write(fd, hello, sizeof(hello) - 1) > 0);
-    assert_true(read(fd, reply, sizeof(reply)) > 0);
-    return fd;
-}
-
 static void reset_is_answered_before_it_is_told(void **state)
 {
     static const char say[] = "{\"execute\":\"system_reset\"}";
     struct machine *m = *state;
     char text[4096] = "";
     size_t have = 0;
-    int fd = qmp_connect(m);
+    int fd = dm_qmp(&m->dm);
     assert_true(write(fd, say, sizeof(say) - 1) > 0);
     while (!strstr(text, "RESET")) {
         ssize_t n = read(fd, text + have, sizeof(text) - 1 - have);
@@ -382,7 +366,7 @@ static void dma_marks_pages_dirty(void **state)
     static const char say[] =
         "{\"execute\":\"xen-set-global-dirty-log\",\"arguments\":{\"enable\":true}}";
     char reply[4096];
-    int fd = qmp_connect(m);
+    int fd = dm_qmp(&m->dm);
     assert_true(write(fd, say, sizeof(say) - 1) > 0);
     ssize_t n = read(fd, reply, sizeof(reply) - 1);
     assert_true(n > 0);

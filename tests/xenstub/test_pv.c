@@ -191,6 +191,25 @@ static void unplug_hands_the_image_over(void **state)
     connected(m, &d, &options);
     assert_int_equal(pvdisk_do(&d, PVDISK_READ, 1024, 1, DATA), 0);
     expect_pages(m, DATA, 1024, 1);
+    /* It grows under the driver. */
+    assert_int_equal(pvdisk_do(&d, PVDISK_WRITE, IMAGE_BYTES / 512, 1, DATA), -1);
+    int fd = dm_qmp(&m->dm);
+    char answer[4096];
+    assert_true(dm_ask(fd,
+                       "{\"execute\":\"block_resize\",\"arguments\":{\"device\":"
+                       "\"ide0-hd0\",\"size\":16777216}}",
+                       answer, sizeof(answer)));
+    assert_non_null(strstr(answer, "return"));
+    char *sectors = pvdisk_back(&d, "sectors");
+    assert_string_equal(sectors, "32768");
+    free(sectors);
+    assert_int_equal(pvdisk_do(&d, PVDISK_WRITE, IMAGE_BYTES / 512, 1, DATA), 0);
+    assert_true(dm_ask(fd,
+                       "{\"execute\":\"block_resize\",\"arguments\":{\"device\":"
+                       "\"xvdf\",\"size\":16777216}}",
+                       answer, sizeof(answer)));
+    assert_non_null(strstr(answer, "there is no PV disk xvdf"));
+    close(fd);
     assert_true(pvdisk_close(&d, WAIT_MS));
 }
 
