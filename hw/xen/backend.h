@@ -27,8 +27,7 @@ bool backend_release(struct backend *b, uint32_t disks, struct err *err);
 
 /* block_resize for a PV disk: the one whose number is `disk`, or if that is -1 the one that the
  * toolstack calls `name`. Waits for the answer, some seconds at most. */
-bool backend_resize(struct backend *b, int disk, const char *name, uint64_t bytes,
-                    struct err *err);
+bool backend_resize(struct backend *b, int disk, const char *name, uint64_t bytes, struct err *err);
 
 /* Ends it: what is under way is written, then the images are closed. NULL is fine. */
 void backend_close(struct backend *b);
