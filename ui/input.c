@@ -99,6 +99,12 @@ static int clamp(int v, int limit)
     return v < 0 ? 0 : v >= limit ? limit - 1 : v;
 }
 
+/* v + by, where both may be anything. */
+static int clamp_to(int v, int by, int limit)
+{
+    return by < -limit ? 0 : by > limit ? limit - 1 : clamp(v + by, limit);
+}
+
 static int to_absolute(int v, int size)
 {
     return size > 1 ? (int)((int64_t)v * ABSOLUTE_MAX / (size - 1)) : 0;
@@ -133,6 +139,28 @@ void input_pointer_at(struct input *input, int x, int y, int width, int height, 
         input->pointer.move(input->pointer.opaque, input->last_abs_x, input->last_abs_y, wheel,
                             buttons);
     else
+        input->pointer.move(input->pointer.opaque, dx, dy, wheel, buttons);
+}
+
+bool input_pointer_is_absolute(const struct input *input)
+{
+    return input->pointer.move && input->pointer.absolute;
+}
+
+void input_pointer_by(struct input *input, int dx, int dy, int width, int height, int wheel,
+                      unsigned buttons)
+{
+    /* From the middle of a screen on which no position is known. */
+    bool known = input->last_width == width && input->last_height == height;
+    int x = known ? input->last_x : width / 2, y = known ? input->last_y : height / 2;
+
+    if (input_pointer_is_absolute(input)) {
+        input_pointer_at(input, clamp_to(x, dx, width), clamp_to(y, dy, height), width, height,
+                         wheel, buttons);
+        return;
+    }
+    input->buttons = buttons;
+    if (input->pointer.move)
         input->pointer.move(input->pointer.opaque, dx, dy, wheel, buttons);
 }
 

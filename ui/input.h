@@ -48,6 +48,13 @@ void input_key(struct input *input, unsigned keycode, bool down);
 /* Position in a screen of width x height pixels; made relative for a relative pointer. */
 void input_pointer_at(struct input *input, int x, int y, int width, int height, int wheel,
                       unsigned buttons);
+/* Whether the pointer takes positions (a tablet); false also if there is none. A front-end gives
+ * those by input_pointer_at, movements by input_pointer_by; either is made into the other for a
+ * pointer of the other kind. */
+bool input_pointer_is_absolute(const struct input *input);
+/* Movement in pixels of a screen of width x height, x right, y down. */
+void input_pointer_by(struct input *input, int dx, int dy, int width, int height, int wheel,
+                      unsigned buttons);
 /* Whether that key is down. */
 bool input_key_is_down(const struct input *input, unsigned keycode);
 /* Releases every key and button that is down (a viewer left, a new keyboard or pointer). */

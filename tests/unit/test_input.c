@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <cmocka.h>
+#include <limits.h>
 #include <linux/input-event-codes.h>
 
 #include "ui/input.h"
@@ -202,10 +203,39 @@ static void test_leds(void **state)
     input_free(input);
 }
 
+/* Movements reach a mouse as they are, a tablet as positions that stay on the screen. */
+static void test_movements_are_passed_on(void **state)
+{
+    struct record r = {0};
+    struct input *input = input_new();
+    struct input_pointer mouse = {false, record_move, &r}, tablet = {true, record_move, &r};
+
+    (void)state;
+    assert_false(input_pointer_is_absolute(input));
+    input_pointer_by(input, 1, 1, 640, 480, 0, 0); /* nobody takes it */
+    input_set_pointer(input, &mouse);
+    assert_false(input_pointer_is_absolute(input));
+    input_pointer_by(input, -7, 2000, 640, 480, 1, INPUT_BUTTON_LEFT);
+    assert_move(&r, 0, -7, 2000, 1, INPUT_BUTTON_LEFT);
+    input_set_pointer(input, &tablet);
+    assert_move(&r, 1, 0, 0, 0, 0); /* the mouse lets go */
+    assert_true(input_pointer_is_absolute(input));
+    input_pointer_by(input, INT_MIN, 0, 641, 481, 0, 0);
+    assert_move(&r, 2, 0, 0x7FFF / 2, 0, 0);
+    input_pointer_by(input, INT_MAX, INT_MAX, 641, 481, -1, INPUT_BUTTON_RIGHT);
+    assert_move(&r, 3, 0x7FFF, 0x7FFF, -1, INPUT_BUTTON_RIGHT);
+    input_pointer_by(input, -320, -240, 641, 481, 0, 0);
+    assert_move(&r, 4, 0x7FFF / 2, 0x7FFF / 2, 0, 0);
+    input_pointer_by(input, 1, 1, 0, 0, 0, 0); /* no such screen */
+    assert_int_equal(r.move_count, 5);
+    input_free(input);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keys_are_matched),
+        cmocka_unit_test(test_movements_are_passed_on),
         cmocka_unit_test(test_codes_out_of_range),
         cmocka_unit_test(test_release_all),
         cmocka_unit_test(test_device_change_releases),
