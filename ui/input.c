@@ -3,14 +3,23 @@
 #include "ui/input.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <linux/input-event-codes.h>
 
 #define ABSOLUTE_MAX 0x7FFF
 #define KEY_WORDS    ((KEY_MAX + 64) / 64)
 
+/* A device that is known. The one with the highest rank gets the events; 0: not set up. */
+struct known {
+    const void *device; /* struct input_keyboard or input_pointer */
+    unsigned rank;
+};
+
 struct input {
-    struct input_keyboard keyboard;
-    struct input_pointer pointer;
+    const struct input_keyboard *keyboard; /* that gets the events, or NULL */
+    const struct input_pointer *pointer;
+    struct known keyboards[INPUT_MAX_DEVICES], pointers[INPUT_MAX_DEVICES];
+    unsigned ranks; /* given so far */
     uint64_t down[KEY_WORDS];
     unsigned buttons;
     unsigned leds;
@@ -48,30 +57,160 @@ static void release_keys(struct input *input)
 
 static void release_buttons(struct input *input)
 {
+    const struct input_pointer *p = input->pointer;
+
     if (!input->buttons)
         return;
     input->buttons = 0;
-    if (!input->pointer.move)
+    if (!p)
         return;
-    if (input->pointer.absolute)
-        input->pointer.move(input->pointer.opaque, input->last_abs_x, input->last_abs_y, 0, 0);
+    if (p->absolute)
+        p->move(p->opaque, input->last_abs_x, input->last_abs_y, 0, 0);
     else
-        input->pointer.move(input->pointer.opaque, 0, 0, 0, 0);
+        p->move(p->opaque, 0, 0, 0, 0);
+}
+
+/* ---- Which devices there are, and which one gets the events ---- */
+
+static struct known *find(struct known *list, const void *device)
+{
+    for (unsigned i = 0; i < INPUT_MAX_DEVICES; i++)
+        if (list[i].device == device)
+            return &list[i];
+    return NULL;
+}
+
+static struct known *add(struct known *list, const void *device)
+{
+    struct known *k = find(list, device);
+
+    if (!k) {
+        k = find(list, NULL);
+        if (k)
+            k->device = device;
+    }
+    return k;
+}
+
+static const void *highest(const struct known *list)
+{
+    const struct known *best = NULL;
+
+    for (unsigned i = 0; i < INPUT_MAX_DEVICES; i++)
+        if (list[i].rank && (!best || list[i].rank > best->rank))
+            best = &list[i];
+    return best ? best->device : NULL;
+}
+
+static void rank(struct input *input, struct known *k, bool set)
+{
+    if (k)
+        k->rank = set ? ++input->ranks : 0;
+}
+
+/* Those behind a removed one close up, so that the order stays that of adding. */
+static void forget(struct known *list, const void *device)
+{
+    struct known *k = find(list, device);
+
+    if (!k)
+        return;
+    for (; k < list + INPUT_MAX_DEVICES - 1; k++)
+        k[0] = k[1];
+    *k = (struct known){0};
+}
+
+/* The old keyboard must not be left with a key held, nor the new one get a lone release. */
+static void choose_keyboard(struct input *input)
+{
+    const struct input_keyboard *k = highest(input->keyboards);
+
+    if (k == input->keyboard)
+        return;
+    release_keys(input);
+    input->keyboard = k;
+}
+
+static void choose_pointer(struct input *input)
+{
+    const struct input_pointer *p = highest(input->pointers);
+
+    if (p == input->pointer)
+        return;
+    release_buttons(input);
+    input->pointer = p;
+    input->last_width = 0;
+}
+
+void input_add_keyboard(struct input *input, const struct input_keyboard *keyboard)
+{
+    add(input->keyboards, keyboard);
+}
+
+void input_add_pointer(struct input *input, const struct input_pointer *pointer)
+{
+    add(input->pointers, pointer);
 }
 
 void input_set_keyboard(struct input *input, const struct input_keyboard *keyboard)
 {
-    /* The old keyboard must not be left with a key held, nor the new one get a lone release. */
+    if (keyboard) {
+        rank(input, add(input->keyboards, keyboard), true);
+        choose_keyboard(input);
+        return;
+    }
     release_keys(input);
-    input->keyboard = keyboard ? *keyboard : (struct input_keyboard){0};
+    memset(input->keyboards, 0, sizeof(input->keyboards));
+    input->keyboard = NULL;
 }
 
 void input_set_pointer(struct input *input, const struct input_pointer *pointer)
 {
+    if (pointer) {
+        rank(input, add(input->pointers, pointer), true);
+        choose_pointer(input);
+        return;
+    }
     release_buttons(input);
-    input->pointer = pointer ? *pointer : (struct input_pointer){0};
-    input->last_width = 0;
+    memset(input->pointers, 0, sizeof(input->pointers));
+    input->pointer = NULL;
 }
+
+void input_unset_keyboard(struct input *input, const struct input_keyboard *keyboard)
+{
+    rank(input, find(input->keyboards, keyboard), false);
+    choose_keyboard(input);
+}
+
+void input_unset_pointer(struct input *input, const struct input_pointer *pointer)
+{
+    rank(input, find(input->pointers, pointer), false);
+    choose_pointer(input);
+}
+
+void input_remove_keyboard(struct input *input, const struct input_keyboard *keyboard)
+{
+    input_unset_keyboard(input, keyboard);
+    forget(input->keyboards, keyboard);
+}
+
+void input_remove_pointer(struct input *input, const struct input_pointer *pointer)
+{
+    input_unset_pointer(input, pointer);
+    forget(input->pointers, pointer);
+}
+
+const struct input_pointer *input_pointer_nth(const struct input *input, unsigned index)
+{
+    return index < INPUT_MAX_DEVICES ? input->pointers[index].device : NULL;
+}
+
+const struct input_pointer *input_current_pointer(const struct input *input)
+{
+    return input->pointer;
+}
+
+/* ---- Events ---- */
 
 bool input_key_is_down(const struct input *input, unsigned keycode)
 {
@@ -90,8 +229,8 @@ void input_key(struct input *input, unsigned keycode, bool down)
         input->down[keycode / 64] |= bit;
     else
         input->down[keycode / 64] &= ~bit;
-    if (input->keyboard.key)
-        input->keyboard.key(input->keyboard.opaque, keycode, down);
+    if (input->keyboard)
+        input->keyboard->key(input->keyboard->opaque, keycode, down);
 }
 
 static int clamp(int v, int limit)
@@ -113,6 +252,7 @@ static int to_absolute(int v, int size)
 void input_pointer_at(struct input *input, int x, int y, int width, int height, int wheel,
                       unsigned buttons)
 {
+    const struct input_pointer *p = input->pointer;
     int dx, dy;
 
     if (width <= 0 || height <= 0)
@@ -133,13 +273,12 @@ void input_pointer_at(struct input *input, int x, int y, int width, int height, 
     input->last_abs_x = to_absolute(x, width);
     input->last_abs_y = to_absolute(y, height);
     input->buttons = buttons;
-    if (!input->pointer.move)
+    if (!p)
         return;
-    if (input->pointer.absolute)
-        input->pointer.move(input->pointer.opaque, input->last_abs_x, input->last_abs_y, wheel,
-                            buttons);
+    if (p->absolute)
+        p->move(p->opaque, input->last_abs_x, input->last_abs_y, wheel, buttons);
     else
-        input->pointer.move(input->pointer.opaque, dx, dy, wheel, buttons);
+        p->move(p->opaque, dx, dy, wheel, buttons);
 }
 
 bool input_pointer_is_absolute(const struct input *input)

@@ -19,10 +19,11 @@ struct input;
 #define INPUT_BUTTON_EXTRA  0x10
 
 /* A keyboard: takes one transition. A press of a key that is down is a viewer's repetition of it.
- */
+ * Embedded by its device. */
 struct input_keyboard {
     void (*key)(void *opaque, unsigned keycode, bool down);
     void *opaque;
+    const char *name; /* for people: "PS/2 keyboard"; may be NULL */
 };
 
 /* A pointer: relative movement (x right, y down, in screen pixels), or (absolute true) a position
@@ -33,14 +34,37 @@ struct input_pointer {
     bool absolute;
     void (*move)(void *opaque, int x, int y, int wheel, unsigned buttons);
     void *opaque;
+    const char *name; /* for people: "PS/2 mouse"; may be NULL */
 };
 
 struct input *input_new(void);
 void input_free(struct input *input);
 
-/* The device that gets events from now on; the last one set wins (NULL: none). */
+#define INPUT_MAX_DEVICES 16 /* keyboards, and pointers; more are ignored */
+
+/* A device that exists and that the guest has not set up yet: it is listed and gets no events. The
+ * struct is kept by reference until input_remove_…. */
+void input_add_keyboard(struct input *input, const struct input_keyboard *keyboard);
+void input_add_pointer(struct input *input, const struct input_pointer *pointer);
+
+/* The device that gets events from now on (added if it is not known yet); the last one set wins.
+ * NULL: all are removed. */
 void input_set_keyboard(struct input *input, const struct input_keyboard *keyboard);
 void input_set_pointer(struct input *input, const struct input_pointer *pointer);
+
+/* The guest does not use it any more (reset, another configuration): the one set before it gets the
+ * events. Harmless for one that is not set. */
+void input_unset_keyboard(struct input *input, const struct input_keyboard *keyboard);
+void input_unset_pointer(struct input *input, const struct input_pointer *pointer);
+
+/* It goes away; harmless for one that is not known. */
+void input_remove_keyboard(struct input *input, const struct input_keyboard *keyboard);
+void input_remove_pointer(struct input *input, const struct input_pointer *pointer);
+
+/* The index-th pointer in the order of their adding, counted from 0, or NULL behind the last; and
+ * the one that gets events, or NULL. */
+const struct input_pointer *input_pointer_nth(const struct input *input, unsigned index);
+const struct input_pointer *input_current_pointer(const struct input *input);
 
 /* From front-ends, on the loop's thread. Codes out of range (0, or above KEY_MAX) are dropped, and
  * so is a release of a key that is not down. */

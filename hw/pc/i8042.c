@@ -392,8 +392,8 @@ static void i8042_destroy(struct device *d)
 {
     struct i8042 *c = (struct i8042 *)d;
     if (c->input) {
-        input_set_keyboard(c->input, NULL);
-        input_set_pointer(c->input, NULL);
+        input_remove_keyboard(c->input, &c->input_keyboard);
+        input_remove_pointer(c->input, &c->input_pointer);
     }
     bus_unmap(c->bus, &c->data);
     bus_unmap(c->bus, &c->command);
@@ -436,8 +436,10 @@ struct i8042 *i8042_realize(struct bus *bus, struct clock *clock, struct device_
     }
     if (input) {
         c->input = input;
-        c->input_keyboard = (struct input_keyboard){.key = input_key_moved, .opaque = c};
-        c->input_pointer = (struct input_pointer){.move = input_mouse_moved, .opaque = c};
+        c->input_keyboard =
+            (struct input_keyboard){.key = input_key_moved, .opaque = c, .name = "PS/2 keyboard"};
+        c->input_pointer =
+            (struct input_pointer){.move = input_mouse_moved, .opaque = c, .name = "PS/2 mouse"};
         input_set_keyboard(input, &c->input_keyboard);
         input_set_pointer(input, &c->input_pointer);
     }

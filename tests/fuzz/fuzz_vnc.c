@@ -306,8 +306,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     display_set_source(display, &scene_source, &scene);
     display_refresh_now(display);
-    input_set_keyboard(input, &(struct input_keyboard){key, &keys});
-    input_set_pointer(input, &(struct input_pointer){true, move, &moves});
+    input_set_keyboard(input, &(struct input_keyboard){.key = key, .opaque = &keys});
+    input_set_pointer(input,
+                      &(struct input_pointer){.absolute = true, .move = move, .opaque = &moves});
     struct config_vnc options = {
         .enabled = true,
         .password = flags & PASSWORD,

@@ -64,7 +64,7 @@ static void test_keys_are_matched(void **state)
 {
     struct record r = {0};
     struct input *input = input_new();
-    struct input_keyboard kbd = {record_key, &r};
+    struct input_keyboard kbd = {.key = record_key, .opaque = &r};
 
     (void)state;
     input_set_keyboard(input, &kbd);
@@ -87,7 +87,7 @@ static void test_codes_out_of_range(void **state)
 {
     struct record r = {0};
     struct input *input = input_new();
-    struct input_keyboard kbd = {record_key, &r};
+    struct input_keyboard kbd = {.key = record_key, .opaque = &r};
     const unsigned bad[] = {0, KEY_MAX + 1, 0x10000, 0xFFFFFFFF};
 
     (void)state;
@@ -107,8 +107,8 @@ static void test_release_all(void **state)
 {
     struct record r = {0};
     struct input *input = input_new();
-    struct input_keyboard kbd = {record_key, &r};
-    struct input_pointer ptr = {true, record_move, &r};
+    struct input_keyboard kbd = {.key = record_key, .opaque = &r};
+    struct input_pointer ptr = {.absolute = true, .move = record_move, .opaque = &r};
 
     (void)state;
     input_set_keyboard(input, &kbd);
@@ -132,7 +132,8 @@ static void test_device_change_releases(void **state)
 {
     struct record first = {0}, second = {0};
     struct input *input = input_new();
-    struct input_keyboard a = {record_key, &first}, b = {record_key, &second};
+    struct input_keyboard a = {.key = record_key, .opaque = &first},
+                          b = {.key = record_key, .opaque = &second};
 
     (void)state;
     input_set_keyboard(input, &a);
@@ -150,7 +151,7 @@ static void test_absolute_pointer(void **state)
 {
     struct record r = {0};
     struct input *input = input_new();
-    struct input_pointer ptr = {true, record_move, &r};
+    struct input_pointer ptr = {.absolute = true, .move = record_move, .opaque = &r};
 
     (void)state;
     input_pointer_at(input, 1, 1, 10, 10, 0, 0); /* no pointer yet */
@@ -173,7 +174,7 @@ static void test_relative_pointer(void **state)
 {
     struct record r = {0};
     struct input *input = input_new();
-    struct input_pointer ptr = {false, record_move, &r};
+    struct input_pointer ptr = {.move = record_move, .opaque = &r};
 
     (void)state;
     input_set_pointer(input, &ptr);
@@ -189,6 +190,80 @@ static void test_relative_pointer(void **state)
     assert_move(&r, 4, -1, 1, 0, INPUT_BUTTON_MIDDLE);
     input_release_all(input);
     assert_move(&r, 5, 0, 0, 0, 0);
+    input_free(input);
+}
+
+/* The one set last gets the events; when the guest lets it go, the one before does again. */
+static void test_the_last_set_up_gets_events(void **state)
+{
+    struct record r[3] = {0};
+    struct input *input = input_new();
+    struct input_pointer mouse = {.move = record_move, .opaque = &r[0], .name = "mouse"},
+                         tablet = {.absolute = true, .move = record_move, .opaque = &r[1]},
+                         other = {.move = record_move, .opaque = &r[2]};
+    struct input_keyboard first = {.key = record_key, .opaque = &r[0]},
+                          second = {.key = record_key, .opaque = &r[1]};
+
+    (void)state;
+    input_set_pointer(input, &mouse);
+    input_add_pointer(input, &tablet); /* there, not set up */
+    input_add_pointer(input, &other);
+    assert_ptr_equal(input_current_pointer(input), &mouse);
+    assert_ptr_equal(input_pointer_nth(input, 0), &mouse);
+    assert_ptr_equal(input_pointer_nth(input, 1), &tablet);
+    assert_ptr_equal(input_pointer_nth(input, 2), &other);
+    assert_null(input_pointer_nth(input, 3));
+    assert_null(input_pointer_nth(input, 10000));
+    input_pointer_at(input, 5, 5, 11, 11, 0, INPUT_BUTTON_LEFT);
+    input_set_pointer(input, &tablet);
+    assert_int_equal(r[0].move_count, 2);
+    assert_move(&r[0], 1, 0, 0, 0, 0); /* its button came up */
+    input_pointer_at(input, 10, 0, 11, 11, 0, 0);
+    assert_move(&r[1], 0, 0x7FFF, 0, 0, 0);
+    input_set_pointer(input, &other);
+    input_unset_pointer(input, &tablet); /* it had no events: nothing changes */
+    assert_ptr_equal(input_current_pointer(input), &other);
+    input_set_pointer(input, &tablet);
+    input_remove_pointer(input, &tablet);
+    input_remove_pointer(input, &tablet);
+    assert_ptr_equal(input_current_pointer(input), &other);
+    assert_ptr_equal(input_pointer_nth(input, 1), &other); /* the order is that of adding */
+    input_unset_pointer(input, &other);
+    assert_ptr_equal(input_current_pointer(input), &mouse);
+    input_remove_pointer(input, &mouse);
+    assert_null(input_current_pointer(input));
+    input_pointer_at(input, 1, 1, 11, 11, 0, 0);
+    assert_int_equal(r[0].move_count, 2);
+
+    input_set_keyboard(input, &first);
+    input_set_keyboard(input, &second);
+    input_key(input, KEY_A, true);
+    input_unset_keyboard(input, &second);
+    assert_key(&r[1], 1, KEY_A, false);
+    input_key(input, KEY_B, true);
+    assert_key(&r[0], 0, KEY_B, true);
+    input_remove_keyboard(input, &first);
+    assert_key(&r[0], 1, KEY_B, false);
+    input_key(input, KEY_B, true);
+    assert_int_equal(r[0].key_count, 2);
+    input_free(input);
+}
+
+static void test_more_devices_than_there_is_room_for(void **state)
+{
+    struct record r = {0};
+    struct input *input = input_new();
+    struct input_pointer many[INPUT_MAX_DEVICES + 1];
+
+    (void)state;
+    for (unsigned i = 0; i <= INPUT_MAX_DEVICES; i++) {
+        many[i] = (struct input_pointer){.move = record_move, .opaque = &r};
+        input_set_pointer(input, &many[i]);
+    }
+    assert_ptr_equal(input_current_pointer(input), &many[INPUT_MAX_DEVICES - 1]);
+    for (unsigned i = 0; i <= INPUT_MAX_DEVICES; i++)
+        input_remove_pointer(input, &many[i]);
+    assert_null(input_current_pointer(input));
     input_free(input);
 }
 
@@ -241,6 +316,8 @@ int main(void)
         cmocka_unit_test(test_device_change_releases),
         cmocka_unit_test(test_absolute_pointer),
         cmocka_unit_test(test_relative_pointer),
+        cmocka_unit_test(test_the_last_set_up_gets_events),
+        cmocka_unit_test(test_more_devices_than_there_is_room_for),
         cmocka_unit_test(test_leds),
     };
 

@@ -50,6 +50,8 @@ struct rig {
     struct loop *loop;
     struct display *display;
     struct input *input;
+    struct input_keyboard keyboard;
+    struct input_pointer pointer;
     struct keymap *keymap;
     struct vnc_listen listen;
     struct vnc *vnc;
@@ -181,8 +183,6 @@ static inline void on_loop(struct rig *rig, void (*fn)(void *arg), void *arg)
 static inline struct rig *rig_prepare(void)
 {
     struct rig *rig = calloc(1, sizeof(*rig));
-    struct input_keyboard keyboard = {record_key, rig};
-    struct input_pointer pointer = {true, record_move, rig};
     struct err err = {.text = ""};
 
     assert_non_null(rig);
@@ -193,8 +193,10 @@ static inline struct rig *rig_prepare(void)
     rig->input = input_new();
     rig->keymap = keymap_load("en-us", &err);
     assert_non_null(rig->keymap);
-    input_set_keyboard(rig->input, &keyboard);
-    input_set_pointer(rig->input, &pointer);
+    rig->keyboard = (struct input_keyboard){.key = record_key, .opaque = rig};
+    rig->pointer = (struct input_pointer){.absolute = true, .move = record_move, .opaque = rig};
+    input_set_keyboard(rig->input, &rig->keyboard);
+    input_set_pointer(rig->input, &rig->pointer);
     rig->scene = (struct scene){.width = 640, .height = 480, .seed = 1};
     display_set_source(rig->display, &scene_source, &rig->scene);
     rig->config = (struct config_vnc){
