@@ -283,7 +283,7 @@ void input_pointer_at(struct input *input, int x, int y, int width, int height, 
 
 bool input_pointer_is_absolute(const struct input *input)
 {
-    return input->pointer.move && input->pointer.absolute;
+    return input->pointer && input->pointer->absolute;
 }
 
 void input_pointer_by(struct input *input, int dx, int dy, int width, int height, int wheel,
@@ -299,8 +299,8 @@ void input_pointer_by(struct input *input, int dx, int dy, int width, int height
         return;
     }
     input->buttons = buttons;
-    if (input->pointer.move)
-        input->pointer.move(input->pointer.opaque, dx, dy, wheel, buttons);
+    if (input->pointer)
+        input->pointer->move(input->pointer->opaque, dx, dy, wheel, buttons);
 }
 
 void input_release_all(struct input *input)
