@@ -283,7 +283,8 @@ static void test_movements_are_passed_on(void **state)
 {
     struct record r = {0};
     struct input *input = input_new();
-    struct input_pointer mouse = {false, record_move, &r}, tablet = {true, record_move, &r};
+    struct input_pointer mouse = {.move = record_move, .opaque = &r},
+                         tablet = {.absolute = true, .move = record_move, .opaque = &r};
 
     (void)state;
     assert_false(input_pointer_is_absolute(input));
