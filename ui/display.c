@@ -30,12 +30,13 @@
 struct display {
     struct clock *clock;
     struct timer timer;
-    uint64_t moved_at;     /* the last change, or sign of a person */
-    uint64_t refreshed_at; /* by the timer */
-    bool blinks;           /* see display_set_blinking */
-    bool touched;          /* the next refresh has been hastened */
-    const struct display_source *source;
-    void *opaque;
+    uint64_t moved_at;                          /* the last change, or sign of a person */
+    uint64_t refreshed_at;                      /* by the timer */
+    bool blinks;                                /* see display_set_blinking */
+    bool touched;                               /* the next refresh has been hastened */
+    const struct display_source *source, *chip; /* what is drawn; the chip's, drawn or not */
+    void *opaque, *chip_opaque;
+    bool shown; /* source is another one than the chip: see display_show */
     struct surface surface;
     struct display_damage damage;
     struct display_viewer *viewers;
@@ -67,7 +68,7 @@ static void on_timer(void *opaque)
     /* A blinking cursor is not what one waits for the rest of. */
     if (changed && !d->blinks)
         d->moved_at = now;
-    if (d->wanted)
+    if (d->wanted && !d->shown)
         timer_arm(&d->timer, now + interval(d, now));
 }
 
@@ -247,6 +248,20 @@ static bool tell_viewers(struct display *d)
     return true;
 }
 
+/* A refresh comes soon, though not sooner after the last one than the busy pace. */
+static void hasten(struct display *d)
+{
+    if (d->touched || !d->wanted)
+        return;
+    d->touched = true;
+    uint64_t now = clock_now(d->clock), at = d->refreshed_at + INTERVAL_BUSY;
+    d->moved_at = now;
+    if (at < now + TOUCH_DELAY)
+        at = now + TOUCH_DELAY;
+    if (!timer_armed(&d->timer) || d->timer.deadline > at)
+        timer_arm(&d->timer, at);
+}
+
 /* True if something changed. */
 static bool refresh(struct display *d, bool full)
 {
@@ -272,15 +287,55 @@ void display_refresh_now(struct display *display)
         display->full = true;
 }
 
+static void change_source(struct display *d, const struct display_source *source, void *opaque)
+{
+    if (d->source && d->wanted && d->source->watched)
+        d->source->watched(d->opaque, false);
+    d->source = source;
+    d->opaque = opaque;
+    d->full = true;
+    if (source && d->wanted && source->watched)
+        source->watched(opaque, true);
+}
+
 void display_set_source(struct display *display, const struct display_source *source, void *opaque)
 {
-    if (display->source && display->wanted && display->source->watched)
-        display->source->watched(display->opaque, false);
-    display->source = source;
-    display->opaque = opaque;
-    display->full = true;
-    if (source && display->wanted && source->watched)
-        source->watched(opaque, true);
+    display->chip = source;
+    display->chip_opaque = opaque;
+    if (!display->shown)
+        change_source(display, source, opaque);
+}
+
+void display_show(struct display *display, const struct display_source *source, void *opaque)
+{
+    display->shown = source != NULL;
+    if (source)
+        change_source(display, source, opaque);
+    else
+        change_source(display, display->chip, display->chip_opaque);
+    display->blinks = false;
+    hasten(display);
+}
+
+void display_shown_changed(struct display *display)
+{
+    if (display->shown)
+        hasten(display);
+}
+
+bool display_guest_picture(struct display *display, struct surface *out)
+{
+    struct display chip = {.source = display->chip, .opaque = display->chip_opaque};
+    if (!new_surface(&chip.surface, BLANK_WIDTH, BLANK_HEIGHT))
+        return false;
+    if (chip.source)
+        chip.source->refresh(chip.opaque, &chip, true);
+    else
+        refresh_blank(&chip);
+    *out = chip.surface;
+    /* What the viewers have seen of it, the chip no longer knows. */
+    display->full = display->full || !display->shown;
+    return true;
 }
 
 /* Starts or stops the timer and the source's tracking as the viewers' wishes say. */
@@ -332,7 +387,7 @@ void display_viewer_wants(struct display *display, struct display_viewer *viewer
 
 void display_quicken(struct display *display)
 {
-    if (!display->wanted)
+    if (!display->wanted || display->shown)
         return;
     uint64_t now = clock_now(display->clock);
     display->moved_at = now;
@@ -342,15 +397,8 @@ void display_quicken(struct display *display)
 
 void display_touched(struct display *display)
 {
-    if (display->touched || !display->wanted)
-        return;
-    display->touched = true;
-    uint64_t now = clock_now(display->clock), at = display->refreshed_at + INTERVAL_BUSY;
-    display->moved_at = now;
-    if (at < now + TOUCH_DELAY)
-        at = now + TOUCH_DELAY;
-    if (display->timer.deadline > at)
-        timer_arm(&display->timer, at);
+    if (!display->shown)
+        hasten(display);
 }
 
 void display_set_blinking(struct display *display, bool blinks)

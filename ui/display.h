@@ -38,7 +38,8 @@ struct display_source {
     /* Brings the surface up to date: looks what changed since the last call (everything if `full`),
      * draws it, and reports it with display_resize and display_damage. */
     void (*refresh)(void *opaque, struct display *display, bool full);
-    /* Viewers have come (true) or the last one is gone (false): start or stop dirty tracking. */
+    /* Viewers have come (true) or the last one is gone (false): start or stop dirty tracking. May
+     * be NULL. */
     void (*watched)(void *opaque, bool watched);
 };
 
@@ -59,6 +60,14 @@ void display_free(struct display *display);
 
 /* Connects the chip; one at a time (NULL: none; the screen is then a 640x480 message). */
 void display_set_source(struct display *display, const struct display_source *source, void *opaque);
+
+/*
+ * Shows `source` in place of the chip's screen (NULL: the chip's again, as at first). The chip is
+ * then told that nobody watches. All that changes the picture is told by display_shown_changed:
+ * while it stands still it is not looked at.
+ */
+void display_show(struct display *display, const struct display_source *source, void *opaque);
+void display_shown_changed(struct display *display);
 
 /* The chip's side, within refresh: where to draw. Valid as long as the display, its pixels until
  * the next display_resize. */
@@ -89,7 +98,11 @@ void display_viewer_wants(struct display *display, struct display_viewer *viewer
  * answer is seen at once. Cheap; nothing happens while nobody watches. */
 void display_quicken(struct display *display);
 
-/* Draws the screen now, as a viewer would see it (screendump, tests). */
+/* Draws the screen now, as a viewer would see it (tests). */
 void display_refresh_now(struct display *display);
+
+/* The chip's picture, whatever is shown (screendump), drawn now into *out, whose pixels are the
+ * caller's to free. False: out of memory. */
+bool display_guest_picture(struct display *display, struct surface *out);
 
 #endif

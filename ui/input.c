@@ -20,7 +20,11 @@ struct input {
     const struct input_pointer *pointer;
     struct known keyboards[INPUT_MAX_DEVICES], pointers[INPUT_MAX_DEVICES];
     unsigned ranks; /* given so far */
-    uint64_t down[KEY_WORDS];
+    struct input_console console;
+    bool to_console;
+    bool selecting;                 /* the last key was Ctrl+Alt+digit: the digit is no character */
+    uint64_t down[KEY_WORDS];       /* by the person */
+    uint64_t guest_down[KEY_WORDS]; /* as the guest's keyboard has it */
     unsigned buttons;
     unsigned leds;
     /* The last position, in a screen of last_width x last_height pixels (0: none yet); a relative
@@ -44,15 +48,39 @@ void input_free(struct input *input)
     free(input);
 }
 
+static bool is_set(const uint64_t *keys, unsigned keycode)
+{
+    return keys[keycode / 64] >> keycode % 64 & 1;
+}
+
+static void mark(uint64_t *keys, unsigned keycode, bool down)
+{
+    uint64_t bit = UINT64_C(1) << keycode % 64;
+
+    if (down)
+        keys[keycode / 64] |= bit;
+    else
+        keys[keycode / 64] &= ~bit;
+}
+
+static void guest_key(struct input *input, unsigned keycode, bool down)
+{
+    mark(input->guest_down, keycode, down);
+    if (input->keyboard)
+        input->keyboard->key(input->keyboard->opaque, keycode, down);
+}
+
+static void release_guest_keys(struct input *input)
+{
+    for (unsigned word = 0; word < KEY_WORDS; word++)
+        while (input->guest_down[word])
+            guest_key(input, word * 64 + (unsigned)__builtin_ctzll(input->guest_down[word]), false);
+}
+
 static void release_keys(struct input *input)
 {
-    for (unsigned word = 0; word < KEY_WORDS; word++) {
-        while (input->down[word]) {
-            unsigned code = word * 64 + (unsigned)__builtin_ctzll(input->down[word]);
-
-            input_key(input, code, false);
-        }
-    }
+    memset(input->down, 0, sizeof(input->down));
+    release_guest_keys(input);
 }
 
 static void release_buttons(struct input *input)
@@ -212,25 +240,72 @@ const struct input_pointer *input_current_pointer(const struct input *input)
 
 /* ---- Events ---- */
 
+void input_set_console(struct input *input, const struct input_console *console)
+{
+    input->console = console ? *console : (struct input_console){0};
+}
+
+void input_show_console(struct input *input, bool shown)
+{
+    if (shown) {
+        release_guest_keys(input);
+        release_buttons(input);
+    }
+    input->to_console = shown;
+    input->last_width = 0; /* the pointer was on another screen */
+}
+
+bool input_to_console(const struct input *input)
+{
+    return input->to_console;
+}
+
 bool input_key_is_down(const struct input *input, unsigned keycode)
 {
-    return keycode <= KEY_MAX && (input->down[keycode / 64] >> keycode % 64 & 1);
+    return keycode <= KEY_MAX && is_set(input->down, keycode);
+}
+
+/* Ctrl+Alt+digit. Not with AltGr: with Ctrl, or as Ctrl+Alt, it types characters. */
+static bool selects_console(struct input *input, unsigned keycode)
+{
+    return keycode >= KEY_1 && keycode <= KEY_9 && input->console.select &&
+           (is_set(input->down, KEY_LEFTCTRL) || is_set(input->down, KEY_RIGHTCTRL)) &&
+           is_set(input->down, KEY_LEFTALT) && !is_set(input->down, KEY_RIGHTALT) &&
+           !is_set(input->guest_down, keycode) &&
+           input->console.select(input->console.opaque, keycode - KEY_1 + 1);
 }
 
 void input_key(struct input *input, unsigned keycode, bool down)
 {
-    uint64_t bit = UINT64_C(1) << keycode % 64;
-
     if (keycode == KEY_RESERVED || keycode > KEY_MAX)
         return;
-    if (!down && !input_key_is_down(input, keycode))
+    if (!down && !is_set(input->down, keycode))
         return;
-    if (down)
-        input->down[keycode / 64] |= bit;
-    else
-        input->down[keycode / 64] &= ~bit;
-    if (input->keyboard)
-        input->keyboard->key(input->keyboard->opaque, keycode, down);
+    mark(input->down, keycode, down);
+    input->selecting = down && selects_console(input, keycode);
+    if (!down) {
+        if (is_set(input->guest_down, keycode))
+            guest_key(input, keycode, false);
+    } else if (!input->selecting) {
+        if (!input->to_console)
+            guest_key(input, keycode, true);
+        else if (input->console.key)
+            input->console.key(input->console.opaque, keycode);
+    }
+}
+
+/* What no layout types: control characters, halves of surrogate pairs, what is above Unicode. */
+static bool is_character(uint32_t c)
+{
+    return c >= 0x20 && c != 0x7F && !(c >= 0x80 && c < 0xA0) && !(c >= 0xD800 && c < 0xE000) &&
+           c <= 0x10FFFF;
+}
+
+void input_character(struct input *input, uint32_t codepoint)
+{
+    if (input->to_console && !input->selecting && input->console.character &&
+        is_character(codepoint))
+        input->console.character(input->console.opaque, codepoint);
 }
 
 static int clamp(int v, int limit)
@@ -249,6 +324,14 @@ static int to_absolute(int v, int size)
     return size > 1 ? (int)((int64_t)v * ABSOLUTE_MAX / (size - 1)) : 0;
 }
 
+/* Of the pointer a text console takes the wheel only. False: it is the guest's. */
+static bool turned_at_console(struct input *input, int wheel)
+{
+    if (input->to_console && wheel && input->console.wheel)
+        input->console.wheel(input->console.opaque, wheel);
+    return input->to_console;
+}
+
 void input_pointer_at(struct input *input, int x, int y, int width, int height, int wheel,
                       unsigned buttons)
 {
@@ -256,6 +339,8 @@ void input_pointer_at(struct input *input, int x, int y, int width, int height, 
     int dx, dy;
 
     if (width <= 0 || height <= 0)
+        return;
+    if (turned_at_console(input, wheel))
         return;
     x = clamp(x, width);
     y = clamp(y, height);
@@ -293,6 +378,8 @@ void input_pointer_by(struct input *input, int dx, int dy, int width, int height
     bool known = input->last_width == width && input->last_height == height;
     int x = known ? input->last_x : width / 2, y = known ? input->last_y : height / 2;
 
+    if (turned_at_console(input, wheel))
+        return;
     if (input_pointer_is_absolute(input)) {
         input_pointer_at(input, clamp_to(x, dx, width), clamp_to(y, dy, height), width, height,
                          wheel, buttons);

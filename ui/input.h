@@ -37,6 +37,23 @@ struct input_pointer {
     const char *name; /* for people: "PS/2 mouse"; may be NULL */
 };
 
+/*
+ * The text consoles (ui/console.h), which may be shown instead of the guest's screen: what is typed
+ * then is theirs, and the guest sees none of it.
+ */
+struct input_console {
+    /* Ctrl+Alt+n was pressed, n from 1 to 9. True if there is such a console: the digit was meant
+     * for us, and the guest gets neither its press nor its release. */
+    bool (*select)(void *opaque, unsigned n);
+    /* Only while a text console is shown: a key went down, or repeats. What characters it types
+     * comes by `character`. */
+    void (*key)(void *opaque, unsigned keycode);
+    void (*character)(void *opaque, uint32_t codepoint);
+    /* As input_pointer's wheel. */
+    void (*wheel)(void *opaque, int notches);
+    void *opaque;
+};
+
 struct input *input_new(void);
 void input_free(struct input *input);
 
@@ -66,9 +83,27 @@ void input_remove_pointer(struct input *input, const struct input_pointer *point
 const struct input_pointer *input_pointer_nth(const struct input *input, unsigned index);
 const struct input_pointer *input_current_pointer(const struct input *input);
 
+/* Who has the text consoles (NULL: nobody, as at first). */
+void input_set_console(struct input *input, const struct input_console *console);
+/* Whether a text console is shown. What the guest has down is released when one comes, and what is
+ * still held when it goes is not pressed in the guest. Told by who has the consoles. */
+void input_show_console(struct input *input, bool shown);
+/* Whether what is typed goes to a text console. A front-end that guesses the guest's lock keys, or
+ * presses Shift for it, does neither then. */
+bool input_to_console(const struct input *input);
+
 /* From front-ends, on the loop's thread. Codes out of range (0, or above KEY_MAX) are dropped, and
  * so is a release of a key that is not down. */
 void input_key(struct input *input, unsigned keycode, bool down);
+/*
+ * A character was typed, as the layout, the modifiers and the input method of the person at the
+ * front-end have it: a Unicode code point. Beside input_key for the key itself (press, then
+ * character; once for each repetition); only text consoles look at it. Return, Backspace, Tab, Esc,
+ * Delete, the arrows, the function keys are keys (control characters given here are dropped), but
+ * with Ctrl held the letter is given ('c', and not U+0003, for Ctrl+C). With Num Lock on, the
+ * keypad's digits are characters.
+ */
+void input_character(struct input *input, uint32_t codepoint);
 /* Position in a screen of width x height pixels; made relative for a relative pointer. */
 void input_pointer_at(struct input *input, int x, int y, int width, int height, int wheel,
                       unsigned buttons);

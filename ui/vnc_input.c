@@ -4,7 +4,7 @@
  * which character was typed (RFC 6143 7.5.4), or, with QEMU's extension, which key was pressed.
  */
 #include <linux/input-event-codes.h>
-#include <xkbcommon/xkbcommon-keysyms.h>
+#include <xkbcommon/xkbcommon.h>
 
 #include "ui/input.h"
 #include "ui/keymap.h"
@@ -99,8 +99,9 @@ static bool find_key(struct vnc *vnc, const struct vnc_client *client,
      * A person's Shift is in `held`; a program that types text may leave it out. Not guessed with
      * lock-key-sync=off, which is for viewers whose keysyms are wrong, nor in a key combination.
      */
-    if (!vnc->lock_key_sync || holds(client, KEY_LEFTCTRL) || holds(client, KEY_RIGHTCTRL) ||
-        holds(client, KEY_LEFTALT) || holds(client, KEY_LEFTMETA) || holds(client, KEY_RIGHTMETA))
+    if (!vnc->lock_key_sync || input_to_console(vnc->input) || holds(client, KEY_LEFTCTRL) ||
+        holds(client, KEY_RIGHTCTRL) || holds(client, KEY_LEFTALT) || holds(client, KEY_LEFTMETA) ||
+        holds(client, KEY_RIGHTMETA))
         return true;
     *missing = key.mods & ~held;
     /* Caps Lock serves letters: sync_locks sees to the Latin ones, the others may have it already.
@@ -126,7 +127,7 @@ static void key_pressed(struct vnc *vnc, struct vnc_client *client, const struct
         held->keys[held->count].keysym = event->keysym;
         held->keys[held->count++].code = code;
     }
-    if (vnc->lock_key_sync)
+    if (vnc->lock_key_sync && !input_to_console(vnc->input))
         sync_locks(vnc, event->keysym, shift);
     shift = missing & KEYMAP_SHIFT && !input_key_is_down(vnc->input, KEY_LEFTSHIFT);
     altgr = missing & KEYMAP_ALTGR && !input_key_is_down(vnc->input, KEY_RIGHTALT);
@@ -202,9 +203,10 @@ void vnc_input_event(struct vnc *vnc, struct vnc_client *client, const struct vn
 {
     if (event->kind == VNC_POINTER)
         pointer(vnc, client, event);
-    else if (event->down)
+    else if (event->down) {
         key_pressed(vnc, client, event);
-    else
+        input_character(vnc->input, xkb_keysym_to_utf32(event->keysym));
+    } else
         key_released(vnc, client, event);
     display_quicken(vnc->display);
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "hw/core/clock.h"
@@ -436,6 +437,98 @@ static void test_viewer_leaves_while_told(void **state)
     display_remove_viewer(d, &c.v);
 }
 
+static struct {
+    unsigned refreshes, full;
+} text;
+
+static void text_refresh(void *opaque, struct display *display, bool full)
+{
+    (void)opaque;
+    text.refreshes++;
+    text.full += full;
+    display_resize(display, 64, 32);
+    display_damage(display, 0, 0, 8, 16);
+}
+
+static const struct display_source text_source = {.refresh = text_refresh};
+
+/* Another picture in place of the chip's: looked at when it says so, and at no other time. */
+static void test_something_else_is_shown(void **state)
+{
+    struct display *d = *state;
+    struct viewer v = new_viewer();
+    v.v.opaque = &v;
+    memset(&text, 0, sizeof(text));
+    display_set_source(d, &source, NULL);
+    display_add_viewer(d, &v.v);
+    display_viewer_wants(d, &v.v, true);
+    assert_true(chip.watched);
+    assert_int_equal(v.width, 320);
+    display_set_blinking(d, true);
+
+    display_show(d, &text_source, NULL);
+    assert_false(chip.watched);
+    step(NS_PER_S);
+    assert_int_equal(text.refreshes, 1);
+    assert_int_equal(text.full, 1);
+    assert_int_equal(v.width, 64);
+    assert_int_equal(clock_deadline(&test_clock), CLOCK_NEVER);
+    unsigned refreshes = chip.refreshes;
+    display_touched(d); /* the chip's */
+    display_quicken(d);
+    assert_int_equal(clock_deadline(&test_clock), CLOCK_NEVER);
+    for (unsigned i = 0; i < 100; i++) { /* often, and yet no oftener than a screen is looked at */
+        display_shown_changed(d);
+        step(NS_PER_MS);
+    }
+    assert_in_range(text.refreshes, 3, 6);
+    assert_int_equal(text.full, 1);
+    step(NS_PER_S);
+    assert_int_equal(clock_deadline(&test_clock), CLOCK_NEVER);
+    assert_int_equal(chip.refreshes, refreshes);
+
+    /* Nobody looks; then somebody does. */
+    display_shown_changed(d);
+    display_viewer_wants(d, &v.v, false);
+    assert_int_equal(clock_deadline(&test_clock), CLOCK_NEVER);
+    display_shown_changed(d);
+    assert_int_equal(clock_deadline(&test_clock), CLOCK_NEVER);
+    display_viewer_wants(d, &v.v, true);
+    assert_int_equal(text.full, 2);
+    step(NS_PER_S);
+    unsigned before = text.refreshes;
+    display_shown_changed(d);
+    step(NS_PER_S);
+    assert_int_equal(text.refreshes, before + 1);
+
+    /* The chip's picture is to be had all the same, and the viewers see nothing of it. */
+    struct surface s;
+    unsigned resized = v.resized;
+    assert_true(display_guest_picture(d, &s));
+    assert_int_equal(s.width, 320);
+    assert_int_equal(s.height, 200);
+    free(s.pixels);
+    assert_int_equal(display_surface(d)->width, 64);
+
+    display_show(d, NULL, NULL);
+    assert_true(chip.watched);
+    unsigned full = chip.full;
+    step(NS_PER_S);
+    assert_int_equal(chip.full, full + 1);
+    assert_int_equal(v.width, 320);
+    assert_int_equal(v.resized, resized + 1);
+    assert_true(clock_deadline(&test_clock) != CLOCK_NEVER);
+    assert_true(display_guest_picture(d, &s));
+    free(s.pixels);
+    step(10 * NS_PER_S);
+    assert_int_equal(chip.full, full + 3); /* the picture itself, and what the viewers get next */
+    display_remove_viewer(d, &v.v);
+    display_set_source(d, NULL, NULL);
+    assert_true(display_guest_picture(d, &s));
+    assert_int_equal(s.width, 640);
+    free(s.pixels);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -451,6 +544,7 @@ int main(void)
         TEST(test_sizes_are_limited),
         TEST(test_unwatched_refresh_is_full),
         TEST(test_viewer_leaves_while_told),
+        TEST(test_something_else_is_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

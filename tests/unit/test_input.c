@@ -307,6 +307,137 @@ static void test_movements_are_passed_on(void **state)
     input_free(input);
 }
 
+/* Who has the text consoles: 2 and 4 are there. */
+struct consoles {
+    struct input *input;
+    unsigned shown, keys[8], key_count;
+    uint32_t characters[8];
+    unsigned character_count;
+    int wheel;
+};
+
+static bool console_select(void *opaque, unsigned n)
+{
+    struct consoles *c = opaque;
+
+    if (n != 1 && n != 2 && n != 4)
+        return false;
+    c->shown = n;
+    input_show_console(c->input, n != 1);
+    return true;
+}
+
+static void console_key(void *opaque, unsigned keycode)
+{
+    struct consoles *c = opaque;
+
+    assert_true(c->key_count < 8);
+    c->keys[c->key_count++] = keycode;
+}
+
+static void console_character(void *opaque, uint32_t codepoint)
+{
+    struct consoles *c = opaque;
+
+    assert_true(c->character_count < 8);
+    c->characters[c->character_count++] = codepoint;
+}
+
+static void console_wheel(void *opaque, int notches)
+{
+    ((struct consoles *)opaque)->wheel += notches;
+}
+
+static void test_text_consoles(void **state)
+{
+    struct record r = {0};
+    const struct input_keyboard keyboard = {.key = record_key, .opaque = &r};
+    const struct input_pointer pointer = {.absolute = true, .move = record_move, .opaque = &r};
+    struct input *input = input_new();
+    struct consoles c = {.input = input};
+    const struct input_console console = {
+        .select = console_select,
+        .key = console_key,
+        .character = console_character,
+        .wheel = console_wheel,
+        .opaque = &c,
+    };
+
+    (void)state;
+    input_set_keyboard(input, &keyboard);
+    input_set_pointer(input, &pointer);
+    input_set_console(input, &console);
+    assert_false(input_to_console(input));
+    input_character(input, 'x'); /* the guest's screen is shown: its keys are enough */
+    input_pointer_at(input, 5, 5, 10, 10, 0, INPUT_BUTTON_LEFT);
+
+    /* Which there is not: the guest's, like any other key. */
+    input_key(input, KEY_LEFTCTRL, true);
+    input_key(input, KEY_LEFTALT, true);
+    input_key(input, KEY_3, true);
+    input_key(input, KEY_3, false);
+    assert_int_equal(r.key_count, 4);
+    assert_key(&r, 2, KEY_3, true);
+    /* The digit's press and release stay here; what the guest has down it is let go of. */
+    input_key(input, KEY_2, true);
+    input_character(input, '2');
+    assert_true(input_to_console(input));
+    assert_int_equal(c.shown, 2);
+    assert_int_equal(r.key_count, 6);
+    assert_key(&r, 4, KEY_LEFTCTRL, false);
+    assert_key(&r, 5, KEY_LEFTALT, false);
+    assert_int_equal(r.move_count, 2);
+    assert_int_equal(r.moves[1].buttons, 0);
+    input_key(input, KEY_2, false);
+    input_key(input, KEY_LEFTALT, false);
+    input_key(input, KEY_LEFTCTRL, false);
+    assert_int_equal(r.key_count, 6);
+    assert_int_equal(c.key_count + c.character_count, 0);
+
+    input_key(input, KEY_A, true);
+    input_character(input, 'a');
+    input_key(input, KEY_A, true); /* a repetition */
+    input_character(input, 0xE4);
+    input_key(input, KEY_A, false);
+    assert_int_equal(c.key_count, 2);
+    assert_int_equal(c.keys[0], KEY_A);
+    assert_int_equal(c.character_count, 2);
+    assert_int_equal(c.characters[1], 0xE4);
+    for (uint32_t bad = 0; bad < 0x20; bad++)
+        input_character(input, bad);
+    input_character(input, 0x7F);
+    input_character(input, 0x85);
+    input_character(input, 0xD800);
+    input_character(input, 0x110000);
+    assert_int_equal(c.character_count, 2);
+    input_pointer_at(input, 1, 1, 10, 10, -1, INPUT_BUTTON_LEFT);
+    input_pointer_by(input, 1, 1, 10, 10, -1, INPUT_BUTTON_LEFT);
+    assert_int_equal(c.wheel, -2);
+    assert_int_equal(r.key_count, 6);
+    assert_int_equal(r.move_count, 2);
+
+    /* AltGr is no Alt. */
+    input_key(input, KEY_LEFTCTRL, true);
+    input_key(input, KEY_RIGHTALT, true);
+    input_key(input, KEY_4, true);
+    assert_int_equal(c.shown, 2);
+    input_release_all(input);
+    /* Back: what is held is not the guest's. */
+    input_key(input, KEY_RIGHTCTRL, true);
+    input_key(input, KEY_LEFTALT, true);
+    input_key(input, KEY_1, true);
+    assert_false(input_to_console(input));
+    input_key(input, KEY_1, false);
+    input_key(input, KEY_LEFTALT, false);
+    assert_true(input_key_is_down(input, KEY_RIGHTCTRL));
+    input_key(input, KEY_RIGHTCTRL, false);
+    assert_int_equal(r.key_count, 6);
+    input_key(input, KEY_B, true);
+    assert_int_equal(r.key_count, 7);
+    assert_key(&r, 6, KEY_B, true);
+    input_free(input);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -320,6 +451,7 @@ int main(void)
         cmocka_unit_test(test_the_last_set_up_gets_events),
         cmocka_unit_test(test_more_devices_than_there_is_room_for),
         cmocka_unit_test(test_leds),
+        cmocka_unit_test(test_text_consoles),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
