@@ -234,7 +234,7 @@ bool domain_resize_pv(void *opaque, int index, const char *name, uint64_t bytes,
 {
     struct domain *d = opaque;
     uint32_t bit = index >= 0 ? domain_disk_bit(&d->config->drives[index]) : 0;
-    if (!d->backend)
+    if (!d->backend || d->config->restricted)
         return err_set(err, "drive '%s' is not served here", name);
     return backend_resize(d->backend, bit ? __builtin_ctz(bit) : -1, name, bytes, err);
 }

@@ -8,6 +8,7 @@
 #include "domain.h"
 #include "hw/core/loop.h"
 #include "toolstack/qmp.h"
+#include "ui/input.h"
 #include "ui/vnc_module.h"
 
 /* What an image's errors come back with. */
@@ -26,7 +27,9 @@ struct domain {
     struct chardev *serial[CONFIG_MAX_SERIAL], *parallel;
     struct rom vga_rom;
     struct companion *companion;
-    struct backend *backend; /* serves PV disks; NULL: none in a restricted run */
+    struct backend *backend; /* serves PV devices; NULL: none without the platform device */
+    struct input_keyboard pv_keyboard;
+    struct input_pointer pv_pointer;
     struct hypervisor *hv;
     struct display *display;
     struct input *input;
@@ -92,6 +95,16 @@ void domain_time_offset(void *opaque, int64_t seconds);
 
 bool domain_open_serial(struct domain *d, struct err *err);
 bool domain_chardev_info(void *opaque, size_t index, struct qmp_chardev_info *info);
+
+/* ---- domain_pv.c: the guest's PV devices ---- */
+
+/* Forks their process; first of all, while there is little memory that it would keep. */
+bool domain_open_pv(struct domain *d, struct err *err);
+
+/* Waits until it serves. */
+bool domain_pv_ready(struct domain *d, struct err *err);
+
+void domain_close_pv(struct domain *d);
 
 /* ---- domain_screen.c ---- */
 

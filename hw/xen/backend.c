@@ -21,6 +21,7 @@
 #include "hw/xen/blkback_bus.h"
 #include "hw/xen/child.h"
 #include "hw/xen/confine.h"
+#include "hw/xen/vkbd_bus.h"
 #include "hw/xen/xenbus.h"
 
 #define READY_MS  10000 /* the host may be busy: it is only about not waiting for ever */
@@ -34,8 +35,13 @@ enum word_kind {
     WORD_RELEASED, /* parent: the machine has closed the images of `disks` */
     WORD_RESIZE,   /* parent: disk number `disk` or, if that is -1, `text`, is to have `bytes` */
     WORD_RESIZED,  /* child: that is done; `text`: why it is not */
+    WORD_TAKEN,    /* child: the PV keyboard and pointer take `what` (VKBD_*) */
+    WORD_KEY,      /* parent: `code` went down, or up */
+    WORD_POINT,    /* parent: the pointer is at x, y, with `buttons`, and `wheel` notches on */
+    WORD_RELEASE,  /* parent: no key is down */
 };
 
+/* Sent up to `text`, or to its end. */
 struct word {
     uint32_t kind;
     int32_t error;
@@ -43,19 +49,44 @@ struct word {
     int32_t disk;
     uint64_t bytes;
     uint32_t serial; /* of a question, and its answer's */
+    uint32_t what, code, down, buttons;
+    int32_t x, y, wheel;
     char text[sizeof(struct err)];
 };
+
+#define WORD_SHORT offsetof(struct word, text)
+
+static bool send_word(int fd, const struct word *word)
+{
+    size_t size = *word->text ? sizeof(*word) : WORD_SHORT;
+
+    return send(fd, word, size, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)size;
+}
+
+/* 1: a word; 0: none, now; -1: the other side has gone, or is not the program we know. */
+static int receive_word(int fd, struct word *word)
+{
+    ssize_t n = recv(fd, word, sizeof(*word), MSG_DONTWAIT | MSG_TRUNC);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return 0;
+    if (n != sizeof(*word) && n != WORD_SHORT)
+        return -1;
+    word->text[n == sizeof(*word) ? sizeof(word->text) - 1 : 0] = 0;
+    return 1;
+}
 
 /* --- the child --- */
 
 struct child {
     unsigned domid;
     struct loop *loop;
-    struct xenbus *xenbus;
+    struct xenbus *xenbus, *keys_xenbus;
     xengnttab_handle *grants;
     xenevtchn_handle *evtchn;
-    struct blkback_bus *bus;
-    struct loop_source parent_source, xenbus_source, evtchn_source;
+    struct blkback_bus *bus; /* NULL: no disks */
+    struct vkbd_bus *keys;
+    struct loop_source parent_source, xenbus_source, keys_source, evtchn_source;
     xengnttab_grant_copy_segment_t segments[BLKIF_MAX_SEGMENTS];
 };
 
@@ -130,7 +161,9 @@ static void evtchn_ready(void *opaque, uint32_t events)
         if (port < 0)
             return;
         xenevtchn_unmask(c->evtchn, (evtchn_port_t)port);
-        blkback_bus_notified(c->bus, (uint32_t)port);
+        vkbd_bus_notified(c->keys, (uint32_t)port);
+        if (c->bus)
+            blkback_bus_notified(c->bus, (uint32_t)port);
     }
 }
 
@@ -145,6 +178,23 @@ static void xenbus_ready(void *opaque, uint32_t events)
     loop_unwatch(c->loop, &c->xenbus_source);
 }
 
+static void keys_ready(void *opaque, uint32_t events)
+{
+    struct child *c = opaque;
+    (void)events;
+
+    if (!vkbd_bus_look(c->keys))
+        loop_unwatch(c->loop, &c->keys_source);
+}
+
+static void say_taken(void *opaque, unsigned what)
+{
+    struct word word = {.kind = WORD_TAKEN, .what = what};
+    (void)opaque;
+
+    send_word(CHILD_SOCKET, &word);
+}
+
 static void resize(struct child *c, const struct word *asked)
 {
     struct word answer = {.kind = WORD_RESIZED, .serial = asked->serial};
@@ -152,7 +202,7 @@ static void resize(struct child *c, const struct word *asked)
 
     if (!blkback_bus_resize(c->bus, asked->disk, asked->text, asked->bytes, &err))
         snprintf(answer.text, sizeof(answer.text), "%s", err.text);
-    send(CHILD_SOCKET, &answer, sizeof(answer), MSG_NOSIGNAL | MSG_DONTWAIT);
+    send_word(CHILD_SOCKET, &answer);
 }
 
 /* The parent's words; or its end. */
@@ -162,35 +212,65 @@ static void parent_ready(void *opaque, uint32_t events)
     struct word word;
     (void)events;
 
-    ssize_t n = recv(CHILD_SOCKET, &word, sizeof(word), MSG_DONTWAIT | MSG_TRUNC);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+    int got = receive_word(CHILD_SOCKET, &word);
+    if (got < 0)
+        loop_quit(c->loop, 0);
+    if (got <= 0)
         return;
-    if (n != sizeof(word)) {
-        loop_quit(c->loop, n ? 1 : 0);
-        return;
-    }
-    word.text[sizeof(word.text) - 1] = 0;
-    if (word.kind == WORD_RELEASED)
+    if (word.kind == WORD_KEY)
+        vkbd_bus_key(c->keys, word.code, word.down);
+    else if (word.kind == WORD_POINT)
+        vkbd_bus_point(c->keys, word.x, word.y, word.wheel, word.buttons);
+    else if (word.kind == WORD_RELEASE)
+        vkbd_bus_release(c->keys);
+    else if (word.kind == WORD_RELEASED && c->bus)
         blkback_bus_released(c->bus, word.disks);
-    else if (word.kind == WORD_RESIZE)
+    else if (word.kind == WORD_RESIZE && c->bus)
         resize(c, &word);
 }
 
-static bool open_child(struct child *c, uint32_t emulated, bool filter, struct err *err)
+static bool open_disks(struct child *c, uint32_t emulated, struct err *err)
 {
-    static const struct blkback_bus_doors template = {
-        .disk = {.map = map, .unmap = unmap, .copy = copy, .notify = notify},
+    struct blkback_bus_doors doors = {
+        .disk = {.map = map, .unmap = unmap, .copy = copy, .notify = notify, .opaque = c},
         .bind = bind_port,
         .unbind = unbind_port,
     };
-    struct blkback_bus_doors doors = template;
-    doors.disk.opaque = c;
 
+    c->bus = blkback_bus_open(c->loop, c->xenbus, c->domid, emulated, &doors, err);
+    return c->bus && loop_watch(c->loop, &c->xenbus_source, xenbus_fd(c->xenbus), EPOLLIN,
+                                xenbus_ready, c, err);
+}
+
+static bool open_keys(struct child *c, struct err *err)
+{
+    const struct vkbd_doors doors = {
+        .map = map,
+        .unmap = unmap,
+        .bind = bind_port,
+        .unbind = unbind_port,
+        .notify = notify,
+        .taken = say_taken,
+        .opaque = c,
+    };
+
+    c->keys = vkbd_bus_open(c->loop, c->keys_xenbus, c->domid, &doors, err);
+    return c->keys && loop_watch(c->loop, &c->keys_source, xenbus_fd(c->keys_xenbus), EPOLLIN,
+                                 keys_ready, c, err);
+}
+
+static bool open_child(struct child *c, const struct backend_config *config, struct err *err)
+{
+    c->domid = config->domid;
     c->loop = loop_new(err);
     if (!c->loop)
         return false;
-    c->xenbus = xenbus_open(err);
-    if (!c->xenbus)
+    c->keys_xenbus = xenbus_open(err);
+    if (!c->keys_xenbus)
+        return false;
+    if (config->disks)
+        c->xenbus = xenbus_open(err);
+    if (config->disks && !c->xenbus)
         return false;
     c->grants = xengnttab_open(NULL, 0);
     c->evtchn = xenevtchn_open(NULL, 0);
@@ -198,41 +278,40 @@ static bool open_child(struct child *c, uint32_t emulated, bool filter, struct e
         return err_set(err, "cannot open %s: %s", c->grants ? "event channels" : "grants",
                        strerror(errno));
     fcntl(xenevtchn_fd(c->evtchn), F_SETFL, O_NONBLOCK);
-    if (!confine_backend(filter, err))
-        return false;
-    c->bus = blkback_bus_open(c->loop, c->xenbus, c->domid, emulated, &doors, err);
-    return c->bus &&
+    const struct confine_config confinement = {
+        .run_as = config->run_as,
+        .uid = config->uid,
+        .gid = config->gid,
+        .seccomp = config->filter,
+        .open_files = config->disks,
+    };
+    return confine_backend(&confinement, err) &&
+           (!config->disks || open_disks(c, config->emulated, err)) && open_keys(c, err) &&
            loop_watch(c->loop, &c->parent_source, CHILD_SOCKET, EPOLLIN, parent_ready, c, err) &&
-           loop_watch(c->loop, &c->xenbus_source, xenbus_fd(c->xenbus), EPOLLIN, xenbus_ready, c,
-                      err) &&
            loop_watch(c->loop, &c->evtchn_source, xenevtchn_fd(c->evtchn), EPOLLIN, evtchn_ready, c,
                       err);
 }
 
-struct start {
-    unsigned domid;
-    uint32_t emulated;
-    bool filter;
-};
-
 static int child(const void *arg)
 {
-    const struct start *start = arg;
     struct err err;
     struct child *c = calloc(1, sizeof(*c));
 
     if (!c)
         return 1;
-    c->domid = start->domid;
-    bool ok = open_child(c, start->emulated, start->filter, &err);
+    bool ok = open_child(c, arg, &err);
     struct word said = {.kind = WORD_READY, .error = ok ? 0 : errno ? errno : EIO};
-    send(CHILD_SOCKET, &said, sizeof(said), MSG_NOSIGNAL);
+    send_word(CHILD_SOCKET, &said);
     if (!ok) {
-        log_error("PV disks: %s", err.text);
+        log_error("PV devices: %s", err.text);
         return 1;
     }
-    xenbus_ready(c, 0); /* what came while we asked */
+    /* What came while we asked. */
+    keys_ready(c, 0);
+    if (c->bus)
+        xenbus_ready(c, 0);
     int code = loop_run(c->loop);
+    vkbd_bus_close(c->keys);
     blkback_bus_close(c->bus);
     return code;
 }
@@ -243,16 +322,20 @@ struct backend {
     int fd;
     pid_t pid;
     uint32_t serial; /* of the last question */
+    struct loop *loop;
+    struct loop_source source;
+    void (*taken)(void *opaque, unsigned what);
+    void *opaque;
+    bool behind; /* what was typed found no room: until there is some, the rest is lost too */
 };
 
-struct backend *backend_open(unsigned domid, uint32_t emulated, bool filter, struct err *err)
+struct backend *backend_open(const struct backend_config *config, struct err *err)
 {
-    struct start start = {.domid = domid, .emulated = emulated, .filter = filter};
-    struct child_spec spec = {.name = "hvm-dm-disks",
-                              .what = "the PV disks' process",
+    struct child_spec spec = {.name = "hvm-dm-pv",
+                              .what = "the PV devices' process",
                               .log = true,
                               .run = child,
-                              .arg = &start};
+                              .arg = config};
     struct backend *b = calloc(1, sizeof(*b));
 
     if (!b) {
@@ -266,6 +349,13 @@ struct backend *backend_open(unsigned domid, uint32_t emulated, bool filter, str
     return NULL;
 }
 
+static void hear_taken(struct backend *b, const struct word *word)
+{
+    if (word->kind == WORD_TAKEN && b->taken)
+        b->taken(b->opaque, (word->what & VKBD_POINTER ? BACKEND_POINTER : 0) |
+                                (word->what & VKBD_KEYS ? BACKEND_KEYS : 0));
+}
+
 /* The child's next word of this kind. False: it is gone, or silent. */
 static bool hear(struct backend *b, enum word_kind kind, uint32_t serial, int ms, struct word *word)
 {
@@ -275,28 +365,54 @@ static bool hear(struct backend *b, enum word_kind kind, uint32_t serial, int ms
         int n = poll(&p, 1, ms);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0 || recv(b->fd, word, sizeof(*word), MSG_DONTWAIT) != sizeof(*word))
+        if (n <= 0 || receive_word(b->fd, word) < 1)
             return false;
         if (word->kind == kind && word->serial == serial) /* not an answer that came too late */
             return true;
+        hear_taken(b, word);
     }
 }
 
-bool backend_ready(struct backend *b, struct err *err)
+/* What it says by itself, its end, or that it has caught up. */
+static void said(void *opaque, uint32_t events)
+{
+    static const struct word release = {.kind = WORD_RELEASE};
+    struct backend *b = opaque;
+    struct word word;
+
+    if (events & EPOLLOUT && b->behind && send_word(b->fd, &release)) {
+        b->behind = false;
+        loop_watch_events(b->loop, &b->source, EPOLLIN);
+    }
+    int got = receive_word(b->fd, &word);
+    if (got > 0)
+        hear_taken(b, &word);
+    if (got >= 0)
+        return;
+    log_warn("the PV devices' process has ended: PV disks, keyboard and pointer won't work");
+    loop_unwatch(b->loop, &b->source);
+    b->taken(b->opaque, 0);
+}
+
+bool backend_ready(struct backend *b, struct loop *loop, void (*taken)(void *opaque, unsigned what),
+                   void *opaque, struct err *err)
 {
     struct word word;
 
     if (!hear(b, WORD_READY, 0, READY_MS, &word))
-        return err_set(err, "the PV disks' process does not start");
-    return !word.error ||
-           err_set(err, "the PV disks' process cannot start: %s", strerror(word.error));
+        return err_set(err, "the PV devices' process does not start");
+    if (word.error)
+        return err_set(err, "the PV devices' process cannot start: %s", strerror(word.error));
+    b->loop = loop;
+    b->taken = taken;
+    b->opaque = opaque;
+    return loop_watch(loop, &b->source, b->fd, EPOLLIN, said, b, err);
 }
 
 static bool tell(struct backend *b, const struct word *word, struct err *err)
 {
-    if (send(b->fd, word, sizeof(*word), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(*word))
-        return true;
-    return err_set(err, "the PV disks' process has ended: %s", strerror(errno));
+    return send_word(b->fd, word) ||
+           err_set(err, "the PV devices' process has ended: %s", strerror(errno));
 }
 
 bool backend_release(struct backend *b, uint32_t disks, struct err *err)
@@ -314,9 +430,30 @@ bool backend_resize(struct backend *b, int disk, const char *name, uint64_t byte
     if (!tell(b, &word, err))
         return false;
     if (!hear(b, WORD_RESIZED, b->serial, RESIZE_MS, &word))
-        return err_set(err, "the PV disks' process does not answer");
-    word.text[sizeof(word.text) - 1] = 0;
+        return err_set(err, "the PV devices' process does not answer");
     return !*word.text || err_set(err, "%s", word.text);
+}
+
+static void tell_input(struct backend *b, const struct word *word)
+{
+    if (b->behind || send_word(b->fd, word) || errno != EAGAIN)
+        return;
+    b->behind = true;
+    loop_watch_events(b->loop, &b->source, EPOLLIN | EPOLLOUT);
+}
+
+void backend_key(struct backend *b, unsigned code, bool down)
+{
+    struct word word = {.kind = WORD_KEY, .code = code, .down = down};
+
+    tell_input(b, &word);
+}
+
+void backend_point(struct backend *b, int x, int y, int wheel, unsigned buttons)
+{
+    struct word word = {.kind = WORD_POINT, .x = x, .y = y, .wheel = wheel, .buttons = buttons};
+
+    tell_input(b, &word);
 }
 
 void backend_close(struct backend *b)
@@ -325,11 +462,13 @@ void backend_close(struct backend *b)
 
     if (!b)
         return;
+    if (b->loop)
+        loop_unwatch(b->loop, &b->source);
     shutdown(b->fd, SHUT_WR);
     /* It closes its end as it exits. */
-    p = (struct pollfd){.fd = b->fd, .events = POLLIN};
+    p = (struct pollfd){.fd = b->fd, .events = 0};
     if (poll(&p, 1, CLOSE_MS) <= 0)
-        log_warn("the PV disks' process is still writing");
+        log_warn("the PV devices' process is still writing");
     waitpid(b->pid, NULL, WNOHANG);
     close(b->fd);
     free(b);

@@ -4,7 +4,6 @@
 #include "hw/xen/blkback_bus.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,23 +11,10 @@
 #include "block/block.h"
 #include "hw/core/log.h"
 #include "hw/core/loop.h"
-#include "hw/xen/xenbus.h"
+#include "hw/xen/xenbus_keys.h"
 
 #define MAX_DISKS 64 /* of one domain */
 #define ROOT_MAX  64
-#define KEY_MAX   64
-
-/* public/io/xenbus.h */
-enum state {
-    UNKNOWN,
-    INITIALISING,
-    INIT_WAIT,
-    INITIALISED,
-    CONNECTED,
-    CLOSING,
-    CLOSED,
-    STATE_LAST = 8,
-};
 
 /* public/io/blkif.h, "info" */
 #define VDISK_CDROM     1u
@@ -48,7 +34,7 @@ struct disk {
     bool dead;    /* has no image to serve: stays Closed */
     bool refused; /* what this front-end asks for; said why */
     bool waits;   /* for the emulated disk's release: said */
-    enum state state;
+    enum xenbus_state state;
     struct block *block;
     struct blkback *back;
     struct blkback_config config; /* of the connection */
@@ -87,50 +73,21 @@ int blkback_disk_number(uint32_t devid)
 
 static char *read_key(struct blkback_bus *b, const char *dir, const char *key)
 {
-    char path[XENBUS_PATH_MAX];
-    int n = snprintf(path, sizeof(path), "%s/%s", dir, key);
-
-    return n > 0 && (size_t)n < sizeof(path) ? xenbus_read(b->xenbus, path) : NULL;
+    return xenbus_read_key(b->xenbus, dir, key);
 }
 
-#define NO_NUMBER UINT32_MAX
-
-/* A decimal number below NO_NUMBER, `otherwise` if there is no such key, NO_NUMBER if it is none.
- */
 static uint32_t read_number(struct blkback_bus *b, const char *dir, const char *key,
                             uint32_t otherwise)
 {
-    char *text = read_key(b, dir, key), *end;
-    uint32_t value = text ? NO_NUMBER : otherwise;
-
-    if (text && *text >= '0' && *text <= '9') {
-        errno = 0;
-        unsigned long n = strtoul(text, &end, 10);
-        if (!errno && !*end && n < NO_NUMBER)
-            value = (uint32_t)n;
-    }
-    free(text);
-    return value;
-}
-
-static enum state read_state(struct blkback_bus *b, const char *dir)
-{
-    uint32_t n = read_number(b, dir, "state", UNKNOWN);
-
-    return n <= STATE_LAST ? (enum state)n : UNKNOWN;
+    return xenbus_read_number(b->xenbus, dir, key, otherwise);
 }
 
 static void write_key(struct disk *d, const char *key, uint64_t value)
 {
-    char path[XENBUS_PATH_MAX], number[24];
-
-    snprintf(path, sizeof(path), "%s/%s", d->path, key);
-    snprintf(number, sizeof(number), "%" PRIu64, value);
-    if (!xenbus_write(d->bus->xenbus, path, number))
-        log_warn("%s: cannot write %s to xenstore: %s", d->name, path, strerror(errno));
+    xenbus_write_number(d->bus->xenbus, d->path, key, value);
 }
 
-static void set_state(struct disk *d, enum state state)
+static void set_state(struct disk *d, enum xenbus_state state)
 {
     d->state = state;
     write_key(d, "state", state);
@@ -217,15 +174,15 @@ static bool emulated(const struct disk *d)
 static bool read_ring(struct disk *d, const char *dir, bool single,
                       struct blkback_queue_config *queue)
 {
-    char key[KEY_MAX];
+    char key[XENBUS_KEY_MAX];
 
     for (unsigned i = 0; i < queue->pages; i++) {
         if (single)
             snprintf(key, sizeof(key), "ring-ref");
         else
             snprintf(key, sizeof(key), "ring-ref%u", i);
-        queue->refs[i] = read_number(d->bus, dir, key, NO_NUMBER);
-        if (queue->refs[i] == NO_NUMBER)
+        queue->refs[i] = read_number(d->bus, dir, key, XENBUS_NO_NUMBER);
+        if (queue->refs[i] == XENBUS_NO_NUMBER)
             return false;
     }
     return true;
@@ -241,8 +198,8 @@ static bool read_queue(struct disk *d, const char *dir, struct blkback_queue_con
     /* One page has "ring-ref", and with some front-ends "ring-ref0" (note 6 of blkif.h). */
     if (!(queue->pages == 1 && read_ring(d, dir, true, queue)) && !read_ring(d, dir, false, queue))
         return false;
-    remote = read_number(d->bus, dir, "event-channel", NO_NUMBER);
-    if (remote == NO_NUMBER)
+    remote = read_number(d->bus, dir, "event-channel", XENBUS_NO_NUMBER);
+    if (remote == XENBUS_NO_NUMBER)
         return false;
     int local = d->bus->doors.bind(d->bus->doors.disk.opaque, remote);
     if (local < 0)
@@ -288,7 +245,7 @@ static void refuse(struct disk *d)
 {
     disconnect(d);
     d->refused = true;
-    set_state(d, CLOSING);
+    set_state(d, XENBUS_CLOSING);
 }
 
 static void publish_size(struct disk *d)
@@ -312,7 +269,7 @@ static bool serve(struct disk *d)
         return false;
     }
     publish_size(d);
-    set_state(d, CONNECTED); /* to a front-end that has been: it looks at the size */
+    set_state(d, XENBUS_CONNECTED); /* to a front-end that has been: it looks at the size */
     for (unsigned i = 0; i < d->queues; i++) /* what came before we listened */
         blkback_event(d->back, i);
     return true;
@@ -361,7 +318,7 @@ static void offer(struct disk *d)
         write_key(d, "discard-granularity", 4096);
         write_key(d, "discard-alignment", 0);
     }
-    set_state(d, INIT_WAIT);
+    set_state(d, XENBUS_INIT_WAIT);
 }
 
 /* Another disc: told to a connected front-end as a new size. Its rings go on where they are. */
@@ -398,45 +355,45 @@ static void follow(struct disk *d)
 {
     if (d->dead)
         return;
-    enum state front = read_state(d->bus, d->front);
-    enum state said = read_state(d->bus, d->path);
+    enum xenbus_state front = xenbus_read_state(d->bus->xenbus, d->front);
+    enum xenbus_state said = xenbus_read_state(d->bus->xenbus, d->path);
     bool online = read_number(d->bus, d->path, "online", 1);
 
     look_at_medium(d);
     /* The toolstack wants the disk away (block-detach): it has written Closing in our place. */
-    if (said == CLOSING && d->state != CLOSING && d->state != CLOSED) {
-        d->state = CLOSING;
-        if (front != INITIALISED && front != CONNECTED && front != CLOSING)
+    if (said == XENBUS_CLOSING && d->state != XENBUS_CLOSING && d->state != XENBUS_CLOSED) {
+        d->state = XENBUS_CLOSING;
+        if (front != XENBUS_INITIALISED && front != XENBUS_CONNECTED && front != XENBUS_CLOSING)
             disconnect(d);
     }
     switch (front) {
-    case INITIALISING:
-    case INIT_WAIT:
+    case XENBUS_INITIALISING:
+    case XENBUS_INIT_WAIT:
         disconnect(d);
-        if (!online && (d->state == CLOSING || d->state == CLOSED)) {
-            if (d->state == CLOSING)
-                set_state(d, CLOSED);
-        } else if (d->state == CLOSED || d->state == CLOSING) {
+        if (!online && (d->state == XENBUS_CLOSING || d->state == XENBUS_CLOSED)) {
+            if (d->state == XENBUS_CLOSING)
+                set_state(d, XENBUS_CLOSED);
+        } else if (d->state == XENBUS_CLOSED || d->state == XENBUS_CLOSING) {
             d->refused = false; /* a new driver, from the start */
             offer(d);
         }
         break;
-    case INITIALISED:
-    case CONNECTED:
-        if (!d->back && d->state == INIT_WAIT && !d->refused)
+    case XENBUS_INITIALISED:
+    case XENBUS_CONNECTED:
+        if (!d->back && d->state == XENBUS_INIT_WAIT && !d->refused)
             connect_front(d);
         break;
-    case CLOSING:
+    case XENBUS_CLOSING:
         disconnect(d);
-        if (d->state != CLOSING && d->state != CLOSED)
-            set_state(d, CLOSING);
+        if (d->state != XENBUS_CLOSING && d->state != XENBUS_CLOSED)
+            set_state(d, XENBUS_CLOSING);
         break;
-    case CLOSED:
-    case UNKNOWN:
+    case XENBUS_CLOSED:
+    case XENBUS_UNKNOWN:
     default:
         disconnect(d);
-        if (d->state == CLOSING || d->state == CONNECTED)
-            set_state(d, CLOSED);
+        if (d->state == XENBUS_CLOSING || d->state == XENBUS_CONNECTED)
+            set_state(d, XENBUS_CLOSED);
         break;
     }
 }
@@ -474,7 +431,7 @@ bool blkback_bus_resize(struct blkback_bus *b, int number, const char *name, uin
         close_image(d);
     if (ok && connected) { /* blkif.h: the new size, then Connected again: the front-end looks */
         publish_size(d);
-        set_state(d, CONNECTED);
+        set_state(d, XENBUS_CONNECTED);
     }
     return ok;
 }
@@ -497,16 +454,6 @@ static void free_disk(struct disk *d)
     free(d->front);
     free(d->params);
     free(d);
-}
-
-/* The front-end's path, which must be our domain's: nobody else's is watched or read. */
-static bool front_is_ours(const struct blkback_bus *b, const char *front)
-{
-    char prefix[ROOT_MAX];
-
-    snprintf(prefix, sizeof(prefix), "/local/domain/%u/", b->domid);
-    return !strncmp(front, prefix, strlen(prefix)) && !strstr(front, "//") &&
-           strlen(front) + KEY_MAX < XENBUS_PATH_MAX;
 }
 
 static bool says(struct disk *d, const char *key, const char *value)
@@ -554,7 +501,7 @@ static void add_disk(struct blkback_bus *b, uint32_t devid)
         free_disk(d);
         return;
     }
-    if (!front_is_ours(b, d->front)) {
+    if (!xenbus_is_front(d->front, b->domid)) {
         log_error("PV disk %s: %s is not a path of domain %u", d->name, d->front, b->domid);
         free_disk(d);
         return;
@@ -567,7 +514,7 @@ static void add_disk(struct blkback_bus *b, uint32_t devid)
      * What the machine has open is opened when it has been closed there. */
     if (!emulated(d) && !open_image(d)) {
         d->dead = true;
-        set_state(d, CLOSED);
+        set_state(d, XENBUS_CLOSED);
         return;
     }
     offer(d);

@@ -186,11 +186,16 @@ bool confine_companion(bool filtered, struct err *err)
     return !filtered || (give_up_powers(0, err) && filter(&filter_companion, err));
 }
 
-bool confine_backend(bool filtered, struct err *err)
+bool confine_backend(const struct confine_config *config, struct err *err)
 {
     struct confine_config limits = {.seccomp = true};
+
+    if (!limit(&limits, err))
+        return false;
+    if (config->run_as && !change_user(config->uid, config->gid, err))
+        return false;
     /* Another user's image is opened for writing too. */
-    return limit(&limits, err) &&
-           (!filtered ||
-            (give_up_powers(CAP_TO_MASK(CAP_DAC_OVERRIDE), err) && filter(&filter_backend, err)));
+    return !config->seccomp ||
+           (give_up_powers(config->open_files ? CAP_TO_MASK(CAP_DAC_OVERRIDE) : 0, err) &&
+            filter(&filter_backend[config->open_files], err));
 }

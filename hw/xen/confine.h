@@ -40,10 +40,11 @@ bool confine(const struct confine_config *config, struct hypervisor *hv, struct 
 bool confine_companion(bool filter, struct err *err);
 
 /*
- * The PV disks' process': no core dumps, and with `filter` no capabilities but those to open images
- * that are another user's, no new privileges and a list: images (opened by name too, never made),
- * grants, event channels, xenstore; no hypercall, nothing of the device model's.
+ * The PV devices' process: no core dumps, the user if run_as says so, and with `seccomp` no
+ * capabilities, no new privileges and a list: grants, event channels, xenstore; with open_files,
+ * images too (opened by name, never made) and the one capability to open another user's. No
+ * hypercall, nothing of the device model's. The other fields do not count.
  */
-bool confine_backend(bool filter, struct err *err);
+bool confine_backend(const struct confine_config *config, struct err *err);
 
 #endif

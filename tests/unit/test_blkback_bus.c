@@ -4,139 +4,10 @@
 #include "tests/unit/block_rig.h"
 
 #include "hw/xen/blkback_bus.h"
-#include "hw/xen/xenbus.h"
+#include "tests/unit/xenstore_fake.h"
 
 #define BACK  "backend/qdisk/7/51712"
 #define FRONT "/local/domain/7/device/vbd/51712"
-
-/* --- xenstore --- */
-
-#define KEYS 400
-
-static struct {
-    char path[XENBUS_PATH_MAX], value[600];
-} keys[KEYS];
-static char watches[8][XENBUS_PATH_MAX];
-static unsigned events;
-
-static char *key(const char *path)
-{
-    for (unsigned i = 0; i < KEYS; i++)
-        if (*keys[i].path && !strcmp(keys[i].path, path))
-            return keys[i].value;
-    return NULL;
-}
-
-static bool watched(const char *path)
-{
-    for (unsigned i = 0; i < 8; i++)
-        if (*watches[i] && !strncmp(watches[i], path, strlen(watches[i])))
-            return true;
-    return false;
-}
-
-static void set(const char *path, const char *value)
-{
-    char *old = key(path);
-    for (unsigned i = 0; !old && i < KEYS; i++) {
-        if (!*keys[i].path) {
-            snprintf(keys[i].path, sizeof(keys[i].path), "%s", path);
-            old = keys[i].value;
-        }
-    }
-    assert_non_null(old);
-    snprintf(old, sizeof(keys[0].value), "%s", value);
-    if (watched(path))
-        events++;
-}
-
-static void remove_all(const char *path)
-{
-    for (unsigned i = 0; i < KEYS; i++)
-        if (!strncmp(keys[i].path, path, strlen(path)))
-            *keys[i].path = 0;
-    if (watched(path))
-        events++;
-}
-
-char *xenbus_read(struct xenbus *x, const char *path)
-{
-    (void)x;
-    errno = ENOENT;
-    char *value = key(path);
-    return value ? strdup(value) : NULL;
-}
-
-bool xenbus_write(struct xenbus *x, const char *path, const char *value)
-{
-    (void)x;
-    set(path, value);
-    return true;
-}
-
-char *xenbus_list(struct xenbus *x, const char *path, size_t *bytes)
-{
-    (void)x;
-    char *list = calloc(1, 4096);
-    *bytes = 0;
-    for (unsigned i = 0; i < KEYS; i++) {
-        size_t n = strlen(path);
-        if (strncmp(keys[i].path, path, n) || keys[i].path[n] != '/')
-            continue;
-        char name[64];
-        snprintf(name, sizeof(name), "%.*s", (int)strcspn(keys[i].path + n + 1, "/"),
-                 keys[i].path + n + 1);
-        bool there = false;
-        for (size_t at = 0; at < *bytes; at += strlen(list + at) + 1)
-            there |= !strcmp(list + at, name);
-        if (!there)
-            *bytes += (size_t)sprintf(list + *bytes, "%s", name) + 1;
-    }
-    return list;
-}
-
-bool xenbus_watch(struct xenbus *x, const char *path, const char *token)
-{
-    (void)x;
-    (void)token;
-    for (unsigned i = 0; i < 8; i++) {
-        if (!*watches[i]) {
-            snprintf(watches[i], sizeof(watches[i]), "%s", path);
-            events++;
-            return true;
-        }
-    }
-    return false;
-}
-
-bool xenbus_unwatch(struct xenbus *x, const char *path, const char *token)
-{
-    (void)x;
-    (void)token;
-    for (unsigned i = 0; i < 8; i++) {
-        if (!strcmp(watches[i], path)) {
-            *watches[i] = 0;
-            return true;
-        }
-    }
-    return false;
-}
-
-enum xenbus_next xenbus_next(struct xenbus *x, char *path, char *token)
-{
-    (void)x;
-    *path = *token = 0;
-    if (!events)
-        return XENBUS_NOTHING;
-    events--;
-    return XENBUS_EVENT;
-}
-
-bool xenbus_pending(const struct xenbus *x)
-{
-    (void)x;
-    return events;
-}
 
 /* --- Xen --- */
 
@@ -210,10 +81,9 @@ static struct block_rig *rig;
 
 static int setup(void **state)
 {
-    memset(keys, 0, sizeof(keys));
-    memset(watches, 0, sizeof(watches));
+    forget_keys();
     memset(pages, 0, sizeof(pages));
-    maps = unmaps = binds = unbinds = notified = events = 0;
+    maps = unmaps = binds = unbinds = notified = 0;
     int rc = block_rig_setup(state);
     rig = *state;
     return rc;
@@ -243,13 +113,6 @@ static void look(void)
     for (unsigned i = 0; i < 20; i++)
         loop_turn(rig->loop, 0);
     assert_int_equal(events, 0); /* it comes to rest */
-}
-
-static void set_at(const char *dir, const char *name, const char *value)
-{
-    char path[XENBUS_PATH_MAX];
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    set(path, value);
 }
 
 /* libxl's keys. */

@@ -18,6 +18,7 @@ struct filter_program {
 /* The main process's: [raw hypercalls needed][files opened by name for reading]. */
 extern const struct filter_program filter_main[2][2];
 extern const struct filter_program filter_companion;
-extern const struct filter_program filter_backend;
+/* [images opened by name] */
+extern const struct filter_program filter_backend[2];
 
 #endif

@@ -248,15 +248,15 @@ static int add_companion_arguments(scmp_filter_ctx ctx)
     return rc ? rc : add_ioctls(ctx, &hypercall_ioctl, 1);
 }
 
-/* Images are opened by name, as the toolstack names them; nothing is made. */
-static int add_backend_arguments(scmp_filter_ctx ctx)
+/* Images are opened by name, as the toolstack names them, if there are any; nothing is made. */
+static int add_backend_arguments(scmp_filter_ctx ctx, const struct wanted *w)
 {
     int rc = add_ioctls(ctx, backend_ioctls, COUNT(backend_ioctls));
     if (!rc)
         rc = no_new_code(ctx);
-    if (!rc)
+    if (!rc && w->open_files)
         rc = allow_if(ctx, SCMP_SYS(openat), 2, O_CREAT | O_TRUNC, 0);
-    return rc ? rc : add_threads(ctx);
+    return rc || !w->open_files ? rc : add_threads(ctx);
 }
 
 static int fill(scmp_filter_ctx ctx, const struct wanted *w)
@@ -277,7 +277,7 @@ static int fill(scmp_filter_ctx ctx, const struct wanted *w)
     if (!rc)
         rc = w->who == WHO_MAIN        ? add_arguments(ctx, w)
              : w->who == WHO_COMPANION ? add_companion_arguments(ctx)
-                                       : add_backend_arguments(ctx);
+                                       : add_backend_arguments(ctx, w);
     return rc;
 }
 
@@ -334,7 +334,8 @@ int main(void)
         {.name = "hypercalls", .hypercalls = true},
         {.name = "both", .hypercalls = true, .open_files = true},
         {.name = "companion", .who = WHO_COMPANION},
-        {.name = "backend", .who = WHO_BACKEND},
+        {.name = "keys", .who = WHO_BACKEND},
+        {.name = "disks", .who = WHO_BACKEND, .open_files = true},
     };
     /* What the kernel of the machine we build on can do does not matter. */
     seccomp_api_set(3);
@@ -346,6 +347,6 @@ int main(void)
     puts("\nconst struct filter_program filter_main[2][2] = {\n"
          "    {PROGRAM(plain), PROGRAM(files)}, {PROGRAM(hypercalls), PROGRAM(both)}};\n"
          "const struct filter_program filter_companion = PROGRAM(companion);\n"
-         "const struct filter_program filter_backend = PROGRAM(backend);");
+         "const struct filter_program filter_backend[2] = {PROGRAM(keys), PROGRAM(disks)};");
     return fflush(stdout) ? 1 : 0;
 }
