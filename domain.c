@@ -173,6 +173,7 @@ void domain_close(struct domain *d)
     if (d->vnc)
         d->screen->close(d->vnc);
     vnc_listen_close(&d->listen);
+    vnc_listen_close(&d->web_listen);
     machine_free(d->machine);
     hv_close(d->hv);
     domain_close_pv(d);

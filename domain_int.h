@@ -34,7 +34,8 @@ struct domain {
     struct display *display;
     struct input *input;
     struct machine *machine;
-    struct vnc_listen listen; /* count 0: no VNC */
+    struct vnc_listen listen;     /* count 0: no VNC */
+    struct vnc_listen web_listen; /* count 0: no web port */
     const struct vnc_module *screen;
     struct keymap *keymap;
     struct vnc *vnc;
@@ -114,7 +115,8 @@ void domain_close_pv(struct domain *d);
 bool domain_open_screen(struct domain *d, struct err *err);
 bool domain_serve_screen(struct domain *d, struct err *err);
 bool domain_vnc_info(void *opaque, struct qmp_vnc_info *info);
-bool domain_set_vnc_password(void *opaque, const char *password, struct err *err);
+bool domain_set_vnc_password(void *opaque, const char *password, bool view_only, struct err *err);
+bool domain_expire_vnc_password(void *opaque, time_t when, struct err *err);
 
 /* ---- domain_target.c ---- */
 

@@ -2,13 +2,18 @@
 /* domain_screen: who sees the guest's screen. */
 #include "domain_int.h"
 
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "hw/core/log.h"
 
 bool domain_vnc_info(void *opaque, struct qmp_vnc_info *info)
 {
     struct domain *d = opaque;
     const struct vnc_address *a = &d->listen.address;
-    struct vnc_address viewers[VNC_MAX_CLIENTS];
     if (!d->listen.count)
         return false;
     bool is_unix = !strcmp(a->family, "unix");
@@ -18,17 +23,78 @@ bool domain_vnc_info(void *opaque, struct qmp_vnc_info *info)
         .ipv6 = !strcmp(a->family, "ipv6"),
         .unix_path = is_unix ? a->host : NULL,
         .password = d->config->vnc.password,
-        .clients = d->vnc ? (unsigned)d->screen->clients(d->vnc, viewers) : 0,
+        .web = d->web_listen.count ? &d->web_listen.address : NULL,
     };
+    if (d->vnc)
+        info->clients = (unsigned)d->screen->clients(d->vnc, info->viewers);
     return true;
 }
 
-bool domain_set_vnc_password(void *opaque, const char *password, struct err *err)
+static bool has_screen(const struct domain *d, struct err *err)
+{
+    return d->vnc || err_set(err, "there is no VNC server");
+}
+
+bool domain_set_vnc_password(void *opaque, const char *password, bool view_only, struct err *err)
 {
     struct domain *d = opaque;
-    if (!d->vnc)
-        return err_set(err, "there is no VNC server");
-    return d->screen->set_password(d->vnc, password, err);
+    return has_screen(d, err) && d->screen->set_password(d->vnc, password, view_only, err);
+}
+
+bool domain_expire_vnc_password(void *opaque, time_t when, struct err *err)
+{
+    struct domain *d = opaque;
+    return has_screen(d, err) && d->screen->expire_password(d->vnc, when, err);
+}
+
+static void viewer_changed(void *opaque, enum vnc_change change, const struct vnc_address *viewer)
+{
+    struct domain *d = opaque;
+    struct qmp_vnc_info info;
+    if (d->qmp && domain_vnc_info(d, &info))
+        qmp_event_vnc(d->qmp, change, &info, viewer);
+}
+
+/*
+ * Starts a viewer as whoever started us (xend's vncviewer=1), with its display and environment. It
+ * is nobody's child that we would have to wait for, and has none of our descriptors. What goes
+ * wrong is the viewer's: the guest does not need it.
+ */
+static void start_viewer(const struct vnc_listen *listen)
+{
+    const struct vnc_address *a = &listen->address;
+    bool any = !strcmp(a->host, "0.0.0.0") || !strcmp(a->host, "::");
+    struct vnc_address shown = *a;
+    char target[160], *argv[] = {"vncviewer", target, NULL};
+    pid_t pid;
+    if (any)
+        strcpy(shown.host, a->host[0] == ':' ? "::1" : "127.0.0.1");
+    /* Two colons: a port, not a display. */
+    if (a->service[0])
+        snprintf(target, sizeof(target), strchr(shown.host, ':') ? "[%s]::%s" : "%s::%s",
+                 shown.host, shown.service);
+    else
+        snprintf(target, sizeof(target), "%s", shown.host);
+    log_info("VNC: starting %s %s", argv[0], target);
+    pid = fork();
+    if (pid == 0) {
+        sigset_t none;
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        setsid();
+        if (fork())
+            _exit(0);
+        close_range(3, ~0U, 0);
+        execvp(argv[0], argv);
+        static const char why[] = "hvm-dm: -vncviewer: there is no vncviewer to be run\n";
+        ssize_t n = write(STDERR_FILENO, why, sizeof(why) - 1);
+        (void)n;
+        _exit(1);
+    }
+    if (pid < 0)
+        log_warn("-vncviewer: no process for it");
+    else
+        waitpid(pid, NULL, 0);
 }
 
 bool domain_serve_screen(struct domain *d, struct err *err)
@@ -50,17 +116,36 @@ bool domain_serve_screen(struct domain *d, struct err *err)
         .listen = &d->listen,
         .options = &c->vnc,
         .name = c->name,
+        .event = viewer_changed,
+        .opaque = d,
     };
     d->vnc = d->screen->open(&config, err);
+    if (d->vnc && c->vnc.viewer)
+        start_viewer(&d->listen);
     return d->vnc != NULL;
+}
+
+/* Nobody outside this host gets in without a password, if that was asked for. */
+static bool is_guarded(const struct domain *d, struct err *err)
+{
+    const struct config_vnc *v = &d->config->vnc;
+    if (!v->require_auth || v->password ||
+        (vnc_listen_is_local(&d->listen) &&
+         (!d->web_listen.count || vnc_listen_is_local(&d->web_listen))))
+        return true;
+    return err_set(err, "-vnc: require-auth=on, and neither password=on nor a local address");
 }
 
 bool domain_open_screen(struct domain *d, struct err *err)
 {
     const struct config *c = d->config;
     if (!c->vnc.enabled)
-        return true;
+        return !c->vnc.viewer || err_set(err, "-vncviewer: there is no -vnc to look at");
     if (!vnc_module_find(err) || !vnc_listen_open(&d->listen, &c->vnc, err))
         return false;
-    return (!c->keymap && !c->vnc.password) || domain_serve_screen(d, err);
+    if (c->vnc.websocket && !vnc_listen_open_web(&d->web_listen, &c->vnc, &d->listen, err))
+        return false;
+    if (!is_guarded(d, err))
+        return false;
+    return (!c->keymap && !c->vnc.password && !c->vnc.websocket) || domain_serve_screen(d, err);
 }

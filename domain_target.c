@@ -118,6 +118,7 @@ bool domain_open_monitors(struct domain *d, struct err *err)
         .chardev = domain_chardev_info,
         .vnc = domain_vnc_info,
         .set_vnc_password = domain_set_vnc_password,
+        .expire_vnc_password = domain_expire_vnc_password,
         .block = domain_block_info,
         .eject = domain_eject,
         .change_medium = domain_change_medium,

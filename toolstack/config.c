@@ -49,7 +49,10 @@ const char config_usage[] =
     "\n"
     "Screen, keyboard, serial lines\n"
     "  -device VGA[,vgamem_mb=N]  the display card; -vga std|none\n"
-    "  -vnc HOST:D|unix:PATH|none [,password=on][,to=D][,share=POLICY][,lock-key-sync=off]\n"
+    "  -vnc HOST:D|unix:PATH|fd:N|none [,password=on][,to=D][,share=POLICY][,lock-key-sync=off]\n"
+    "      [,ipv4=on|off][,ipv6=on|off][,websocket[=[HOST:]PORT]][,websocket-tls=DIR]\n"
+    "      [,require-auth=on]\n"
+    "  -vncviewer\n"
     "  -k MAP                     keyboard layout of viewers that send characters\n"
     "  -L DIR                     look for option ROMs there first\n"
     "  -serial pty|null|none|stdio|file:F|unix:PATH[,server,nowait]|tcp:HOST:PORT[,server,nowait]\n"
@@ -102,6 +105,8 @@ void config_free(struct config *config)
         free(config->rom_dirs[i]);
     free(config->vnc.host);
     free(config->vnc.unix_path);
+    free(config->vnc.web_host);
+    free(config->vnc.web_tls);
     free(config->name);
     free(config->keymap);
     free(config->chroot_dir);

@@ -106,12 +106,21 @@ struct config_vnc {
     bool enabled;
     char *host;        /* numeric or name; "" or "0.0.0.0": all addresses */
     char *unix_path;   /* instead of host and display */
+    bool have_fd;      /* instead of either: */
+    int fd;            /* a listening socket */
     unsigned display;  /* TCP port 5900 + display */
     unsigned to;       /* highest display tried when taken; == display: only that one */
+    int family;        /* AF_INET or AF_INET6 only; AF_UNSPEC: both */
+    bool websocket;    /* a port for browsers too: */
+    char *web_host;    /* NULL: host */
+    unsigned web_port; /* 0: 5700 + the display taken */
+    char *web_tls;     /* folder with server-cert.pem and server-key.pem, or NULL: no TLS */
     bool password;     /* password=on: nobody gets in until QMP sets one */
+    bool require_auth; /* without it only this host's processes may be served */
     bool share_force;  /* share=force-shared */
     bool share_ignore; /* share=ignore: neither way is enforced */
     bool lock_key_sync;
+    bool viewer; /* a viewer is started, too */
 };
 
 struct config {

@@ -65,6 +65,7 @@ bool libxl_plain_drive(struct libxl *p, const char *option, const char *arg, str
 bool libxl_device(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_vga(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_vnc(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_vncviewer(struct libxl *p, const char *option, const char *arg, struct err *err);
 
 /* libxl_image.c: the keys of a -drive about its image, of a -device about a disk's sectors, and
  * those that either may say. */
@@ -85,6 +86,9 @@ void libxl_drives_free(struct libxl *p);
 /* An inherited descriptor given by number: open, not one of the standard three, not given twice,
  * and close-on-exec from now on. `what` starts the message. */
 bool libxl_fd(struct libxl *p, const char *what, const char *value, int *out, struct err *err);
+
+/* A UNIX socket's path, if it is one that fits into the kernel's address; *out is freed before. */
+bool libxl_socket_path(const char *option, const char *path, char **out, struct err *err);
 
 /* Is it a QEMU id: a letter, then letters, digits, '-', '.', '_'? */
 bool libxl_id_valid(const char *id);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* libxl_chardev: -chardev, -serial, -mon, -qmp and -vnc of the argument line. */
+/* libxl_chardev: -chardev, -serial, -mon and -qmp of the argument line. */
 #include "toolstack/libxl.h"
 
 #include <stdlib.h>
@@ -14,8 +14,7 @@ static void chardev_free(struct chardev_config *c)
     *c = (struct chardev_config){.fd = -1};
 }
 
-/* The part of a UNIX socket's address that fits into the kernel's. */
-static bool socket_path(const char *option, const char *path, char **out, struct err *err)
+bool libxl_socket_path(const char *option, const char *path, char **out, struct err *err)
 {
     if (!*path)
         return err_set(err, "%s: the socket's path is missing", option);
@@ -81,7 +80,7 @@ static bool chardev_socket(struct libxl *p, struct optstr *o, struct chardev_con
         return err_set(err, "%s: a socket has one of path=, host= with port=, and fd=", o->option);
     if (path) {
         c->kind = CHARDEV_UNIX;
-        if (!socket_path(o->option, path, &c->path, err))
+        if (!libxl_socket_path(o->option, path, &c->path, err))
             return false;
     } else if (fd) {
         c->kind = CHARDEV_UNIX;
@@ -184,7 +183,7 @@ static bool socket_word(const char *option, const char *rest, bool tcp, struct c
     if (address) {
         c->kind = CHARDEV_UNIX;
         ok = (tcp ? tcp_address(option, address, c, err)
-                  : socket_path(option, address, &c->path, err)) &&
+                  : libxl_socket_path(option, address, &c->path, err)) &&
              socket_keys(&o, c, err);
     }
     optstr_free(&o);
@@ -391,94 +390,4 @@ void libxl_chardevs_free(struct libxl *p)
     for (size_t i = 0; i < CONFIG_MAX_SERIAL; i++)
         free(p->serials[i].chardev_id);
     free(p->parallel.chardev_id);
-}
-
-/* HOST:D or unix:PATH */
-static bool vnc_address(const char *option, const char *address, struct config_vnc *v,
-                        struct err *err)
-{
-    const char *path;
-    if (after(address, "unix:", &path))
-        return socket_path(option, path, &v->unix_path, err);
-    const char *colon = strrchr(address, ':');
-    uint64_t display;
-    if (!colon || !parse_number(colon + 1, 0, 65535 - 5900, &display))
-        return err_set(
-            err, "%s: '%s' is not HOST:DISPLAY with a display from 0 to %d, unix:PATH or none",
-            option, address, 65535 - 5900);
-    size_t len = (size_t)(colon - address);
-    if (len >= 2 && address[0] == '[' && address[len - 1] == ']') {
-        address++;
-        len -= 2;
-    }
-    if (len > 255)
-        return err_set(err, "%s: the host is too long", option);
-    v->host = xstrdup(address);
-    v->host[len] = '\0';
-    v->display = v->to = (unsigned)display;
-    return true;
-}
-
-static bool vnc_share(const char *option, const char *share, struct config_vnc *v, struct err *err)
-{
-    if (!share || !strcmp(share, "allow-exclusive"))
-        return true;
-    v->share_force = !strcmp(share, "force-shared");
-    v->share_ignore = !strcmp(share, "ignore");
-    if (v->share_force || v->share_ignore)
-        return true;
-    return err_set(err, "%s: share= is allow-exclusive, force-shared or ignore, not '%s'", option,
-                   share);
-}
-
-static bool vnc_parse(struct optstr *o, struct config_vnc *v, struct err *err)
-{
-    static const char tunnel[] = "use a UNIX socket or a local address with a tunnel (ssh -L)";
-    const char *address = optstr_need(o, "address", err);
-    if (!address)
-        return false;
-    if (!strcmp(address, "none"))
-        return optstr_finish(o, err);
-    v->enabled = true;
-    uint64_t to = UINT64_MAX;
-    bool ignored;
-    if (!vnc_address(o->option, address, v, err) ||
-        !optstr_bool(o, "password", &v->password, err) ||
-        !optstr_number(o, "to", 0, 65535 - 5900, &to, err) ||
-        !vnc_share(o->option, optstr_take(o, "share"), v, err) ||
-        !optstr_bool(o, "lock-key-sync", &v->lock_key_sync, err) ||
-        /* Hints about encodings: the viewer's own settings decide. */
-        !optstr_bool(o, "lossy", &ignored, err) || !optstr_bool(o, "non-adaptive", &ignored, err) ||
-        !optstr_only(o, "reverse", "off", err) || !optstr_only(o, "power-control", "off", err) ||
-        !optstr_only(o, "sasl", "off", err) || !optstr_refuse(o, "tls-creds", tunnel, err) ||
-        !optstr_refuse(o, "tls", tunnel, err) || !optstr_refuse(o, "x509", tunnel, err) ||
-        !optstr_refuse(o, "x509verify", tunnel, err) ||
-        !optstr_refuse(o, "websocket", "use a proxy (websockify)", err) ||
-        !optstr_refuse(o, "password-secret", "use password=on and QMP", err) ||
-        !optstr_refuse(o, "audiodev", "leave it out", err))
-        return false;
-    optstr_take(o, "id");
-    if (!optstr_finish(o, err))
-        return false;
-    if (to == UINT64_MAX)
-        return true;
-    if (v->unix_path)
-        return err_set(err, "%s: to= goes with HOST:DISPLAY only", o->option);
-    if (to < v->display)
-        return err_set(err, "%s: to=%u is below display %u", o->option, (unsigned)to, v->display);
-    v->to = (unsigned)to;
-    return true;
-}
-
-bool libxl_vnc(struct libxl *p, const char *option, const char *arg, struct err *err)
-{
-    struct config_vnc *v = &p->config->vnc;
-    if (v->enabled)
-        return err_set(err, "%s: there is one VNC server at most", option);
-    struct optstr o;
-    if (!optstr_parse_positional(&o, option, arg, "address", err))
-        return false;
-    bool ok = vnc_parse(&o, v, err);
-    optstr_free(&o);
-    return ok;
 }

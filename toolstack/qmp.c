@@ -436,7 +436,7 @@ static void accept_again(void *opaque)
 
 /* ---- events ---- */
 
-static void send_event(struct qmp *qmp, const char *name, json_t *data)
+void qmp_send_event(struct qmp *qmp, const char *name, json_t *data)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
@@ -458,24 +458,24 @@ static void send_event(struct qmp *qmp, const char *name, json_t *data)
 
 void qmp_event(struct qmp *qmp, const char *name)
 {
-    send_event(qmp, name, NULL);
+    qmp_send_event(qmp, name, NULL);
 }
 
 void qmp_event_shutdown(struct qmp *qmp, bool by_guest, const char *reason)
 {
-    send_event(qmp, "SHUTDOWN", json_pack("{s:b,s:s}", "guest", by_guest, "reason", reason));
+    qmp_send_event(qmp, "SHUTDOWN", json_pack("{s:b,s:s}", "guest", by_guest, "reason", reason));
 }
 
 void qmp_event_reset(struct qmp *qmp, bool by_guest, const char *reason)
 {
-    send_event(qmp, "RESET", json_pack("{s:b,s:s}", "guest", by_guest, "reason", reason));
+    qmp_send_event(qmp, "RESET", json_pack("{s:b,s:s}", "guest", by_guest, "reason", reason));
 }
 
 void qmp_event_tray(struct qmp *qmp, const char *id, const char *qdev, bool open)
 {
-    send_event(qmp, "DEVICE_TRAY_MOVED",
-               json_pack("{s:o,s:o,s:b}", "device", qmp_text(id), "id", qmp_text(qdev), "tray-open",
-                         open));
+    qmp_send_event(qmp, "DEVICE_TRAY_MOVED",
+                   json_pack("{s:o,s:o,s:b}", "device", qmp_text(id), "id", qmp_text(qdev),
+                             "tray-open", open));
 }
 
 void qmp_event_block_error(struct qmp *qmp, size_t index, const char *id, const char *node_name,
@@ -484,23 +484,16 @@ void qmp_event_block_error(struct qmp *qmp, size_t index, const char *id, const 
     static const char *const actions[] = {[BLOCK_ACTION_REPORT] = "report",
                                           [BLOCK_ACTION_IGNORE] = "ignore",
                                           [BLOCK_ACTION_STOP] = "stop"};
-    send_event(qmp, "BLOCK_IO_ERROR",
-               json_pack("{s:o,s:o,s:s,s:s,s:b,s:s}", "device", qmp_text(id), "node-name",
-                         qmp_node_name(node_name, index), "operation",
-                         failure->op == BLOCK_READ ? "read" : "write", "action",
-                         actions[failure->action], "nospace", block_error_is_space(failure->error),
-                         "reason", strerror(failure->error)));
+    qmp_send_event(qmp, "BLOCK_IO_ERROR",
+                   json_pack("{s:o,s:o,s:s,s:s,s:b,s:s}", "device", qmp_text(id), "node-name",
+                             qmp_node_name(node_name, index), "operation",
+                             failure->op == BLOCK_READ ? "read" : "write", "action",
+                             actions[failure->action], "nospace",
+                             block_error_is_space(failure->error), "reason",
+                             strerror(failure->error)));
 }
 
 /* ---- sockets ---- */
-
-static void vnc_expired(void *opaque)
-{
-    struct qmp *qmp = opaque;
-    struct err err;
-    if (qmp->target->set_vnc_password)
-        qmp->target->set_vnc_password(qmp->target->opaque, NULL, &err);
-}
 
 struct qmp *qmp_new(struct loop *loop, const struct qmp_target *target, struct err *err)
 {
@@ -514,7 +507,6 @@ struct qmp *qmp_new(struct loop *loop, const struct qmp_target *target, struct e
     qmp->loop = loop;
     qmp->target = target;
     qmp->pid = getpid();
-    timer_init(&qmp->vnc_expiry, loop_clock(loop), vnc_expired, qmp);
     return qmp;
 }
 
@@ -637,6 +629,5 @@ void qmp_free(struct qmp *qmp)
         free(m);
     }
     qmp_fd_clear(qmp, true);
-    timer_destroy(&qmp->vnc_expiry);
     free(qmp);
 }

@@ -14,6 +14,7 @@
 #include "block/block.h"
 #include "hw/core/err.h"
 #include "toolstack/config.h"
+#include "ui/vnc.h"
 
 struct loop;
 struct qmp;
@@ -39,9 +40,11 @@ struct qmp_vnc_info {
     const char *host;    /* numeric address listened on; with unix_path unused */
     const char *service; /* TCP port as text: "5900" */
     bool ipv6;
-    const char *unix_path; /* or NULL */
-    bool password;         /* a password is asked for */
+    const char *unix_path;         /* or NULL */
+    bool password;                 /* a password is asked for */
+    const struct vnc_address *web; /* the web port, or NULL */
     unsigned clients;
+    struct vnc_address viewers[VNC_MAX_CLIENTS]; /* the clients */
 };
 
 struct qmp_block_info {
@@ -119,8 +122,9 @@ struct qmp_target {
 
     bool (*chardev)(void *opaque, size_t index, struct qmp_chardev_info *info);
     bool (*vnc)(void *opaque, struct qmp_vnc_info *info); /* false: no VNC */
-    /* NULL: nobody gets in any more (viewers that are in stay). The string is the caller's. */
-    bool (*set_vnc_password)(void *opaque, const char *password, struct err *err);
+    /* As vnc_set_password and vnc_expire_password (ui/vnc.h). The string is the caller's. */
+    bool (*set_vnc_password)(void *opaque, const char *password, bool view_only, struct err *err);
+    bool (*expire_vnc_password)(void *opaque, time_t when, struct err *err);
 
     /* One call per drive in a fixed order, also for empty ones. */
     bool (*block)(void *opaque, size_t index, struct qmp_block_info *info);
@@ -175,5 +179,9 @@ void qmp_event_tray(struct qmp *qmp, const char *id, const char *qdev, bool open
 /* BLOCK_IO_ERROR of drive `index`; id and node_name as in qmp_block_info. */
 void qmp_event_block_error(struct qmp *qmp, size_t index, const char *id, const char *node_name,
                            const struct block_failure *failure);
+
+/* VNC_CONNECTED, VNC_INITIALIZED, VNC_DISCONNECTED. */
+void qmp_event_vnc(struct qmp *qmp, enum vnc_change change, const struct qmp_vnc_info *server,
+                   const struct vnc_address *viewer);
 
 #endif

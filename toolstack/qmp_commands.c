@@ -17,9 +17,6 @@
 #include "toolstack/optstr.h"
 
 #define MAX_ARGS 22
-/* Further away than this is never. */
-#define EXPIRY_MAX_S (UINT64_C(10) * 365 * 24 * 3600)
-
 enum arg_type { ARG_NONE, ARG_STRING, ARG_BOOL, ARG_INT, ARG_ARRAY };
 
 struct arg {
@@ -375,109 +372,6 @@ static void cmd_pci(struct qmp_call *call)
     json_decref(devices);
 }
 
-/* ---- VNC ---- */
-
-static void cmd_vnc(struct qmp_call *call)
-{
-    const struct qmp_target *t = call->qmp->target;
-    struct qmp_vnc_info info = {0};
-    if (!t->vnc || !t->vnc(t->opaque, &info))
-        call->result = json_pack("{s:b}", "enabled", 0);
-    else
-        call->result = json_pack("{s:b,s:o,s:o,s:s,s:s}", "enabled", 1, "host",
-                                 qmp_text(info.unix_path ? info.unix_path : info.host), "service",
-                                 qmp_text(info.unix_path ? "" : info.service), "family",
-                                 info.unix_path ? "unix" : (info.ipv6 ? "ipv6" : "ipv4"), "auth",
-                                 info.password ? "vnc" : "none");
-}
-
-/* An empty password is no password, and with no password nobody gets in. */
-static void vnc_password(struct qmp_call *call, const char *password)
-{
-    const struct qmp_target *t = call->qmp->target;
-    if (password && !*password)
-        password = NULL;
-    qmp_done(call, t->set_vnc_password,
-             t->set_vnc_password && t->set_vnc_password(t->opaque, password, &call->err));
-    if (!call->error_class)
-        timer_disarm(&call->qmp->vnc_expiry);
-}
-
-static void cmd_vnc_password(struct qmp_call *call)
-{
-    vnc_password(call, qmp_arg_string(call, "password"));
-}
-
-static bool is_vnc(struct qmp_call *call)
-{
-    if (!strcmp(qmp_arg_string(call, "protocol"), "vnc"))
-        return true;
-    qmp_fail(call, QMP_GENERIC, "protocol '%s' is not part of this version; there is vnc",
-             qmp_arg_string(call, "protocol"));
-    return false;
-}
-
-static void cmd_set_password(struct qmp_call *call)
-{
-    const char *connected = qmp_arg_string(call, "connected");
-    if (!is_vnc(call))
-        return;
-    if (connected && strcmp(connected, "keep"))
-        qmp_fail(call, QMP_GENERIC, "connected '%s' is not part of this version; there is keep",
-                 connected);
-    else
-        vnc_password(call, qmp_arg_string(call, "password"));
-}
-
-/* "now", "never", "+SECONDS" or seconds since 1970. What has expired is forgotten. */
-static void cmd_expire_password(struct qmp_call *call)
-{
-    struct qmp *qmp = call->qmp;
-    const char *when = qmp_arg_string(call, "time");
-    uint64_t seconds = 0;
-    if (!is_vnc(call))
-        return;
-    if (!qmp->target->set_vnc_password) {
-        qmp_done(call, false, false);
-        return;
-    }
-    if (!strcmp(when, "now")) {
-        vnc_password(call, NULL);
-        return;
-    }
-    if (!strcmp(when, "never")) {
-        seconds = UINT64_MAX;
-    } else if (when[0] == '+' ? !parse_number(when + 1, 0, UINT64_MAX, &seconds)
-                              : !parse_number(when, 0, UINT64_MAX, &seconds)) {
-        qmp_fail(call, QMP_GENERIC, "time '%s' is not now, never, +SECONDS or SECONDS", when);
-        return;
-    } else if (when[0] != '+') {
-        time_t now = time(NULL);
-        seconds = seconds > (uint64_t)now ? seconds - (uint64_t)now : 0;
-    }
-    if (seconds == 0) {
-        vnc_password(call, NULL);
-        return;
-    }
-    if (seconds > EXPIRY_MAX_S)
-        timer_disarm(&qmp->vnc_expiry);
-    else
-        timer_arm_in(&qmp->vnc_expiry, seconds * NS_PER_S);
-    ok(call);
-}
-
-/* The old way to say two things. */
-static void cmd_change(struct qmp_call *call)
-{
-    const char *device = qmp_arg_string(call, "device"), *target = qmp_arg_string(call, "target");
-    if (strcmp(device, "vnc"))
-        qmp_change_medium(call, target, qmp_arg_string(call, "arg"), NULL);
-    else if (!strcmp(target, "password") || !strcmp(target, "passwd"))
-        vnc_password(call, qmp_arg_string(call, "arg"));
-    else
-        qmp_fail(call, QMP_GENERIC, "the VNC server's address cannot be changed");
-}
-
 /* ---- descriptors ---- */
 
 static void cmd_add_fd(struct qmp_call *call)
@@ -545,18 +439,21 @@ static const struct command commands[] = {
     {"query-cpus-fast", cmd_cpus_fast, {{0}}},
     {"query-hotpluggable-cpus", cmd_hotpluggable_cpus, {{0}}},
     {"query-pci", cmd_pci, {{0}}},
-    {"query-vnc", cmd_vnc, {{0}}},
-    {"change-vnc-password", cmd_vnc_password, {{"password", ARG_STRING, false}}},
+    {"query-vnc", qmp_cmd_vnc, {{0}}},
+    {"query-vnc-servers", qmp_cmd_vnc_servers, {{0}}},
+    {"change-vnc-password", qmp_cmd_vnc_password, {{"password", ARG_STRING, false}}},
     {"set_password",
-     cmd_set_password,
+     qmp_cmd_set_password,
      {{"protocol", ARG_STRING, false},
       {"password", ARG_STRING, false},
-      {"connected", ARG_STRING, true}}},
+      {"connected", ARG_STRING, true},
+      {"display", ARG_STRING, true},
+      {"view-only", ARG_BOOL, true}}},
     {"expire_password",
-     cmd_expire_password,
-     {{"protocol", ARG_STRING, false}, {"time", ARG_STRING, false}}},
+     qmp_cmd_expire_password,
+     {{"protocol", ARG_STRING, false}, {"time", ARG_STRING, false}, {"display", ARG_STRING, true}}},
     {"change",
-     cmd_change,
+     qmp_cmd_change,
      {{"device", ARG_STRING, false}, {"target", ARG_STRING, false}, {"arg", ARG_STRING, true}}},
     {"query-block", qmp_cmd_block, {{0}}},
     {"query-blockstats", qmp_cmd_blockstats, {{"query-nodes", ARG_BOOL, true}}},

@@ -73,7 +73,6 @@ struct qmp {
     struct qmp_monitor *monitors;
     struct qmp_fd fds[QMP_MAX_FDS];
     size_t fd_count;
-    struct timer vnc_expiry;
     pid_t pid;
     bool forget_paths;
 };
@@ -118,6 +117,9 @@ json_t *qmp_human(struct qmp *qmp, const char *line);
 /* The drive that a command names by its device's or its own id: its index, with *info, or -1. */
 int qmp_find_block(struct qmp *qmp, const char *id, struct qmp_block_info *info);
 
+/* Sends an event to every client past negotiation; takes `data`, which may be NULL. */
+void qmp_send_event(struct qmp *qmp, const char *name, json_t *data);
+
 const char *qmp_run_state_name(struct qmp *qmp);
 
 /* ---- qmp_block.c ---- */
@@ -136,6 +138,15 @@ json_t *qmp_node_name(const char *name, size_t index);
 /* The medium of the CD drive that the arguments id or device name. */
 void qmp_change_medium(struct qmp_call *call, const char *file, const char *format,
                        const char *mode);
+
+/* ---- qmp_vnc.c ---- */
+
+void qmp_cmd_vnc(struct qmp_call *call);
+void qmp_cmd_vnc_servers(struct qmp_call *call);
+void qmp_cmd_vnc_password(struct qmp_call *call);
+void qmp_cmd_set_password(struct qmp_call *call);
+void qmp_cmd_expire_password(struct qmp_call *call);
+void qmp_cmd_change(struct qmp_call *call);
 
 /* ---- qmp_fdset.c ---- */
 

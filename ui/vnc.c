@@ -27,6 +27,8 @@
 #define ACCEPT_BURST   32        /* connections a second */
 #define LOG_BURST      16        /* lines a minute */
 #define LOG_PERIOD     (60 * NS_PER_S)
+#define TILE_WIDTH     32 /* pixels that are sent when one of them changed */
+#define TILE_HEIGHT    16
 #define THREAD_STACK   (256 * 1024)
 #define KEEPALIVE_S    60    /* silence after which the kernel asks whether the peer still is */
 #define DEAD_PEER_MS   30000 /* no acknowledgement for that long: it is not */
@@ -58,6 +60,12 @@ static unsigned viewers(const struct vnc *vnc)
     for (unsigned i = 0; i < VNC_MAX_CLIENTS; i++)
         n += vnc->clients[i] && vnc->clients[i]->welcomed;
     return n;
+}
+
+static void tell(const struct vnc *vnc, enum vnc_change change, const struct vnc_client *client)
+{
+    if (vnc->event)
+        vnc->event(vnc->event_opaque, change, &client->address);
 }
 
 /* Ending connections */
@@ -101,6 +109,7 @@ static void reap(struct vnc *vnc, unsigned slot)
     } else if (why && may_log(vnc)) {
         log_info("VNC: %s was not let in: %s", text, why);
     }
+    tell(vnc, VNC_DISCONNECTED, client);
     free_client(client);
 }
 
@@ -111,16 +120,6 @@ static bool waits_for_picture(const struct vnc_client *client)
     int owner = atomic_load_explicit(&client->frame_owner, memory_order_acquire);
 
     return owner == VNC_LOOP_HAS || owner == VNC_LOOP_HAS_HURRY;
-}
-
-static void copy_rect(const struct vnc *vnc, struct vnc_frame *frame, int x, int y, int width,
-                      int height)
-{
-    const uint32_t *from = vnc->surface->pixels + (size_t)y * (size_t)vnc->surface->width + x;
-
-    for (int row = 0; row < height; row++, from += vnc->surface->width)
-        memcpy(frame->pixels + (size_t)(y + row) * (size_t)frame->width + x, from,
-               (size_t)width * 4);
 }
 
 /* A buffer for the surface's size. mmap, since malloc might never give it back. */
@@ -146,15 +145,84 @@ static bool fit_frame(const struct vnc *vnc, struct vnc_frame *frame)
     return true;
 }
 
-static void add_rect(const struct vnc *vnc, struct vnc_frame *frame, const pixman_box32_t *box)
+static void merge(struct vnc_rect *a, const struct vnc_rect *b)
 {
-    unsigned i = frame->count++;
+    a->x1 = a->x1 < b->x1 ? a->x1 : b->x1;
+    a->y1 = a->y1 < b->y1 ? a->y1 : b->y1;
+    a->x2 = a->x2 > b->x2 ? a->x2 : b->x2;
+    a->y2 = a->y2 > b->y2 ? a->y2 : b->y2;
+}
 
-    frame->rects[i].x = box->x1;
-    frame->rects[i].y = box->y1;
-    frame->rects[i].width = box->x2 - box->x1;
-    frame->rects[i].height = box->y2 - box->y1;
-    copy_rect(vnc, frame, box->x1, box->y1, box->x2 - box->x1, box->y2 - box->y1);
+/* Rectangles come in lines of tiles from the top down: what is as wide as one that ends where it
+ * begins is the rest of that one. */
+static void add_rect(struct vnc_frame *frame, const struct vnc_rect *r)
+{
+    for (unsigned i = frame->count; i-- > 0;) {
+        struct vnc_rect *above = &frame->rects[i];
+
+        if (above->y2 == r->y1 && above->x1 == r->x1 && above->x2 == r->x2) {
+            above->y2 = r->y2;
+            return;
+        }
+    }
+    if (frame->count == VNC_MAX_RECTS) { /* too many to tell apart */
+        while (--frame->count)
+            merge(&frame->rects[0], &frame->rects[frame->count]);
+        frame->count = 1;
+        merge(&frame->rects[0], r);
+        return;
+    }
+    frame->rects[frame->count++] = *r;
+}
+
+/* Copies a part of the surface. True: it was not the same already. */
+static bool copy_tile(const struct vnc *vnc, struct vnc_frame *frame, const struct vnc_rect *r)
+{
+    size_t at = (size_t)r->y1 * (size_t)frame->width + (size_t)r->x1, step = (size_t)frame->width;
+    size_t bytes = (size_t)(r->x2 - r->x1) * 4;
+    const uint32_t *from = vnc->surface->pixels + at;
+    uint32_t *to = frame->pixels + at;
+    int y = r->y1;
+
+    while (y < r->y2 && memcmp(to, from, bytes) == 0)
+        y++, to += step, from += step;
+    for (int row = y; row < r->y2; row++, to += step, from += step)
+        memcpy(to, from, bytes);
+    return y < r->y2;
+}
+
+/* What really changed in a rectangle that the chip said has: a viewer's time and line are dearer
+ * than a look at the last picture that it got. */
+static void copy_changes(const struct vnc *vnc, struct vnc_frame *frame, const pixman_box32_t *box)
+{
+    for (int y = box->y1; y < box->y2; y += TILE_HEIGHT) {
+        int bottom = y + TILE_HEIGHT < box->y2 ? y + TILE_HEIGHT : box->y2;
+        struct vnc_rect run = {0};
+
+        for (int x = box->x1; x < box->x2; x += TILE_WIDTH) {
+            int right = x + TILE_WIDTH < box->x2 ? x + TILE_WIDTH : box->x2;
+            const struct vnc_rect tile = {x, y, right, bottom};
+
+            if (!copy_tile(vnc, frame, &tile))
+                continue;
+            if (run.x2 == x) {
+                run.x2 = right;
+                continue;
+            }
+            if (run.x2)
+                add_rect(frame, &run);
+            run = tile;
+        }
+        if (run.x2)
+            add_rect(frame, &run);
+    }
+}
+
+static void copy_all(const struct vnc *vnc, struct vnc_frame *frame)
+{
+    memcpy(frame->pixels, vnc->surface->pixels, frame->bytes);
+    frame->rects[0] = (struct vnc_rect){0, 0, frame->width, frame->height};
+    frame->count = 1;
 }
 
 /* Gives a viewer that waits what has changed for it. */
@@ -162,7 +230,6 @@ static void deliver(struct vnc *vnc, struct vnc_client *client)
 {
     struct vnc_frame *frame = &client->frame;
     int owner = atomic_load_explicit(&client->frame_owner, memory_order_acquire);
-    pixman_box32_t all;
     const pixman_box32_t *boxes;
     int count;
 
@@ -175,22 +242,19 @@ static void deliver(struct vnc *vnc, struct vnc_client *client)
         return;
     }
     frame->count = 0;
-    all = (pixman_box32_t){0, 0, frame->width, frame->height};
-    if (client->whole) {
-        add_rect(vnc, frame, &all);
+    if (client->whole || frame->resized) {
+        copy_all(vnc, frame);
     } else {
         pixman_region32_intersect_rect(&client->damage, &client->damage, 0, 0,
                                        (unsigned)frame->width, (unsigned)frame->height);
         boxes = pixman_region32_rectangles(&client->damage, &count);
-        if (count > VNC_MAX_RECTS) {
-            boxes = pixman_region32_extents(&client->damage);
-            count = 1;
-        }
         for (int i = 0; i < count; i++)
-            add_rect(vnc, frame, &boxes[i]);
+            copy_changes(vnc, frame, &boxes[i]);
     }
     client->whole = false;
     pixman_region32_clear(&client->damage);
+    if (owner == VNC_LOOP_HAS && !frame->count)
+        return; /* it looks as before */
     atomic_store_explicit(&client->frame_owner, VNC_SESSION_MAY_TAKE, memory_order_release);
     vnc_poke(client->wake);
 }
@@ -283,7 +347,9 @@ static void admit(struct vnc *vnc, struct vnc_client *client)
     vnc_poke(client->wake);
     vnc_address_text(&client->address, text, sizeof(text));
     if (may_log(vnc))
-        log_info("VNC: %s is connected (viewers: %u)", text, viewers(vnc));
+        log_info("VNC: %s is connected%s (viewers: %u)", text,
+                 client->view_only ? " and may look only" : "", viewers(vnc));
+    tell(vnc, VNC_INITIALIZED, client);
 }
 
 /* Events: only a batch at a time, so that a viewer that floods costs the guest little. True: there
@@ -499,6 +565,7 @@ static void take_connection(struct vnc *vnc, int sock, const struct sockaddr_sto
         return;
     }
     vnc->clients[place] = client;
+    tell(vnc, VNC_CONNECTED, client);
     tend_again(vnc);
 }
 
@@ -543,12 +610,15 @@ struct vnc *vnc_open(const struct vnc_config *config, struct err *err)
     vnc->share_force = config->options->share_force;
     vnc->share_ignore = config->options->share_ignore;
     vnc->lock_key_sync = config->options->lock_key_sync;
+    vnc->event = config->event;
+    vnc->event_opaque = config->opaque;
+    vnc->secrets.expires = VNC_NEVER;
     vnc->wake = -1;
     if (config->name)
         snprintf(vnc->title, sizeof(vnc->title), "hvm-dm (%s)", config->name);
     else
         snprintf(vnc->title, sizeof(vnc->title), "hvm-dm");
-    pthread_mutex_init(&vnc->password_lock, NULL);
+    pthread_mutex_init(&vnc->secrets_lock, NULL);
     timer_init(&vnc->drain_timer, loop_clock(vnc->loop), drain_again, vnc);
     timer_init(&vnc->tend_timer, loop_clock(vnc->loop), tend, vnc);
 
@@ -611,20 +681,38 @@ void vnc_close(struct vnc *vnc)
     timer_destroy(&vnc->drain_timer);
     timer_destroy(&vnc->tend_timer);
     vnc_session_cleanup(vnc);
-    pthread_mutex_destroy(&vnc->password_lock);
-    explicit_bzero(vnc->password, sizeof(vnc->password));
+    pthread_mutex_destroy(&vnc->secrets_lock);
+    explicit_bzero(&vnc->secrets, sizeof(vnc->secrets));
     free(vnc);
 }
 
-bool vnc_set_password(struct vnc *vnc, const char *password, struct err *err)
+static bool asks_for_password(const struct vnc *vnc, struct err *err)
 {
-    if (!vnc->password_required)
-        return err_set(err, "VNC asks for no password (-vnc ...,password=on makes it)");
-    pthread_mutex_lock(&vnc->password_lock);
-    explicit_bzero(vnc->password, sizeof(vnc->password));
+    return vnc->password_required ||
+           err_set(err, "VNC asks for no password (-vnc ...,password=on makes it)");
+}
+
+bool vnc_set_password(struct vnc *vnc, const char *password, bool view_only, struct err *err)
+{
+    char *secret = view_only ? vnc->secrets.view_password : vnc->secrets.password;
+
+    if (!asks_for_password(vnc, err))
+        return false;
+    pthread_mutex_lock(&vnc->secrets_lock);
+    explicit_bzero(secret, VNC_PASSWORD_SIZE);
     if (password)
-        memcpy(vnc->password, password, strnlen(password, VNC_PASSWORD_SIZE));
-    pthread_mutex_unlock(&vnc->password_lock);
+        memcpy(secret, password, strnlen(password, VNC_PASSWORD_SIZE));
+    pthread_mutex_unlock(&vnc->secrets_lock);
+    return true;
+}
+
+bool vnc_expire_password(struct vnc *vnc, time_t when, struct err *err)
+{
+    if (!asks_for_password(vnc, err))
+        return false;
+    pthread_mutex_lock(&vnc->secrets_lock);
+    vnc->secrets.expires = when;
+    pthread_mutex_unlock(&vnc->secrets_lock);
     return true;
 }
 

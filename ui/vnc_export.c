@@ -9,5 +9,6 @@ __attribute__((visibility("default"))) const struct vnc_module hvm_dm_vnc = {
     .open = vnc_open,
     .close = vnc_close,
     .set_password = vnc_set_password,
+    .expire_password = vnc_expire_password,
     .clients = vnc_clients,
 };

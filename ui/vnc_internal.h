@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <time.h>
 #include <rfb/rfb.h>
 
 #include "hw/core/loop.h"
@@ -19,7 +20,7 @@
 #include "ui/vnc.h"
 
 #define VNC_RING          256 /* events a viewer may be ahead; a power of two */
-#define VNC_MAX_RECTS     32  /* more changed rectangles than this become one */
+#define VNC_MAX_RECTS     128 /* more changed rectangles than this become one */
 #define VNC_MAX_HELD      32  /* keys one viewer may hold */
 #define VNC_PASSWORD_SIZE 8   /* DES key, RFC 6143 7.2.2 */
 
@@ -39,21 +40,24 @@ enum vnc_owner {
     VNC_SESSION_MAY_TAKE, /* up to date: the session's again as soon as it looks */
 };
 
+struct vnc_rect {
+    int x1, y1, x2, y2; /* the last two are the first outside */
+};
+
 struct vnc_frame {
     uint32_t *pixels; /* width * height of PIXMAN_x8r8g8b8; NULL before the first */
     size_t bytes;
     int width, height;
     bool resized; /* this is another buffer than last time */
     unsigned count;
-    struct {
-        int x, y, width, height;
-    } rects[VNC_MAX_RECTS]; /* what changed */
+    struct vnc_rect rects[VNC_MAX_RECTS]; /* what changed */
 };
 
 enum vnc_event_kind {
     VNC_KEYSYM,   /* keysym */
     VNC_SCANCODE, /* keysym and XT scan code */
     VNC_POINTER,  /* position in a screen of width x height, and RFB's button mask */
+    VNC_MOTION,   /* the same, x and y being the way that the pointer went, plus 0x7FFF */
 };
 
 struct vnc_event {
@@ -85,6 +89,7 @@ struct vnc_client {
     atomic_int phase;
     atomic_bool closing; /* the loop wants it to end */
     bool exclusive;      /* set before ASKING */
+    bool view_only;      /* set before ASKING: what it types is dropped */
     const char *end;     /* why it ended, set before ENDED; NULL: the peer just left */
     atomic_int frame_owner;
     struct vnc_frame frame;
@@ -111,11 +116,20 @@ struct vnc_ration {
     unsigned suppressed;
 };
 
+/* What lets viewers in. "": nobody. */
+struct vnc_secrets {
+    char password[VNC_PASSWORD_SIZE + 1];
+    char view_password[VNC_PASSWORD_SIZE + 1]; /* for looking only */
+    time_t expires;                            /* neither counts from then on */
+};
+
 struct vnc {
     struct loop *loop;
     struct display *display;
     struct input *input;
     const struct keymap *keymap;
+    void (*event)(void *opaque, enum vnc_change change, const struct vnc_address *viewer);
+    void *event_opaque;
     bool password_required;
     bool share_force, share_ignore;
     bool lock_key_sync;
@@ -147,13 +161,17 @@ struct vnc {
      */
     unsigned locks, leds_seen;
 
-    pthread_mutex_t password_lock;
-    char password[VNC_PASSWORD_SIZE + 1]; /* "": nobody gets in */
+    /* For the sessions to tell their viewers: input_leds(), and whether the pointer that the guest
+     * uses is an absolute one. */
+    atomic_uint leds, absolute;
+
+    pthread_mutex_t secrets_lock;
+    struct vnc_secrets secrets;
 
     rfbScreenInfo *screen_template;
 };
 
-/* vnc_session.c */
+/* vnc_session.c, vnc_handshake.c, vnc_pseudo.c: see vnc_session.h */
 void *vnc_session(void *client);
 /* Prepares libvncserver, once, before threads exist. */
 bool vnc_session_prepare(struct vnc *vnc, struct err *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* vnc_listen: addresses, the search for a free port, UNIX paths; see vnc_listen.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +13,9 @@
 
 #include "ui/vnc_listen.h"
 
-#define FIRST_PORT 5900 /* display 0, RFC 6143 section 1 */
-#define BACKLOG    16
+#define FIRST_PORT     5900 /* display 0, RFC 6143 section 1 */
+#define FIRST_WEB_PORT 5700 /* as QEMU has it */
+#define BACKLOG        16
 
 void vnc_address_of(const void *sockaddr, struct vnc_address *address)
 {
@@ -104,44 +106,81 @@ static int listen_on_port(struct vnc_listen *l, struct addrinfo *list, unsigned 
     return l->count ? 0 : error;
 }
 
-static bool listen_tcp(struct vnc_listen *l, const struct config_vnc *config, struct err *err)
+/* What to listen on, and how it is called in messages. */
+struct wish {
+    const char *host;
+    unsigned first, last; /* ports */
+    int family;
+    const char *what;
+};
+
+static bool listen_tcp(struct vnc_listen *l, const struct wish *w, struct err *err)
 {
     struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+        .ai_family = w->family, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *list = NULL;
-    const char *host = config->host ? config->host : "127.0.0.1";
-    const char *shown = host[0] ? host : "*";
-    unsigned first = config->display;
-    unsigned last = config->to > first ? config->to : first;
+    const char *shown = w->host[0] ? w->host : "*";
     struct sockaddr_storage bound = {0};
     socklen_t len = sizeof(bound);
     int rc, error = 0;
 
-    if (last > 65535 - FIRST_PORT)
-        return err_set(err, "VNC: display %u is out of range (0 to %u)", last, 65535 - FIRST_PORT);
     /* Any service, since a NULL host needs one; the port is put in later. */
-    rc = getaddrinfo(host[0] ? host : NULL, "5900", &hints, &list);
+    rc = getaddrinfo(w->host[0] ? w->host : NULL, "5900", &hints, &list);
     if (rc)
         return err_set(err, "VNC: address %s: %s", shown,
                        rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
-    for (unsigned display = first; display <= last; display++) {
-        error = listen_on_port(l, list, FIRST_PORT + display);
+    for (unsigned port = w->first; port <= w->last; port++) {
+        error = listen_on_port(l, list, port);
         if (error != EADDRINUSE)
             break;
     }
     freeaddrinfo(list);
-    if (error == EADDRINUSE && last > first)
-        return err_set(err, "VNC: %s:%u to %u are taken (displays %u to %u)", shown,
-                       FIRST_PORT + first, FIRST_PORT + last, first, last);
+    if (error == EADDRINUSE && w->last > w->first)
+        return err_set(err, "VNC: %s:%u to %u are taken (displays %u to %u)", shown, w->first,
+                       w->last, w->first - FIRST_PORT, w->last - FIRST_PORT);
     if (error == EADDRINUSE)
-        return err_set(err, "VNC: %s:%u is taken (display %u, no to= given)", shown,
-                       FIRST_PORT + first, first);
+        return err_set(err, "VNC: %s:%u is taken (%s)", shown, w->first, w->what);
     if (error)
-        return err_set(err, "VNC: cannot listen on %s:%u: %s", shown, FIRST_PORT + first,
-                       strerror(error));
+        return err_set(err, "VNC: cannot listen on %s:%u: %s", shown, w->first, strerror(error));
 
     if (getsockname(l->fds[0], (struct sockaddr *)&bound, &len) < 0)
         return err_set(err, "VNC: getsockname: %s", strerror(errno));
+    vnc_address_of(&bound, &l->address);
+    l->port = (unsigned)atoi(l->address.service);
+    return true;
+}
+
+/* HOST:DISPLAY */
+static bool listen_display(struct vnc_listen *l, const struct config_vnc *config, struct err *err)
+{
+    unsigned first = config->display, last = config->to > first ? config->to : first;
+    char what[40];
+    const struct wish wish = {.host = config->host ? config->host : "127.0.0.1",
+                              .first = FIRST_PORT + first,
+                              .last = FIRST_PORT + last,
+                              .family = config->family,
+                              .what = what};
+
+    if (last > 65535 - FIRST_PORT)
+        return err_set(err, "VNC: display %u is out of range (0 to %u)", last, 65535 - FIRST_PORT);
+    snprintf(what, sizeof(what), "display %u, no to= given", first);
+    return listen_tcp(l, &wish, err);
+}
+
+/* A listening socket that we were started with. */
+static bool listen_inherited(struct vnc_listen *l, int fd, struct err *err)
+{
+    struct sockaddr_storage bound = {0};
+    socklen_t len = sizeof(bound), size = sizeof(int);
+    int listening = 0, flags = fcntl(fd, F_GETFL);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || !listening ||
+        getsockname(fd, (struct sockaddr *)&bound, &len) < 0 ||
+        (bound.ss_family != AF_INET && bound.ss_family != AF_INET6 && bound.ss_family != AF_UNIX))
+        return err_set(err, "VNC: fd:%d is no listening TCP or UNIX socket", fd);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return err_set(err, "VNC: fd:%d: %s", fd, strerror(errno));
+    l->fds[l->count++] = fd;
     vnc_address_of(&bound, &l->address);
     l->port = (unsigned)atoi(l->address.service);
     return true;
@@ -182,10 +221,32 @@ static bool listen_unix(struct vnc_listen *l, const char *path, struct err *err)
 bool vnc_listen_open(struct vnc_listen *l, const struct config_vnc *config, struct err *err)
 {
     memset(l, 0, sizeof(*l));
-    if (config->unix_path ? listen_unix(l, config->unix_path, err) : listen_tcp(l, config, err))
+    if (config->have_fd     ? listen_inherited(l, config->fd, err)
+        : config->unix_path ? listen_unix(l, config->unix_path, err)
+                            : listen_display(l, config, err))
         return true;
     vnc_listen_close(l);
     return false;
+}
+
+bool vnc_listen_open_web(struct vnc_listen *l, const struct config_vnc *config,
+                         const struct vnc_listen *vnc, struct err *err)
+{
+    const char *host = config->web_host ? config->web_host : config->host;
+    unsigned port = config->web_port ? config->web_port : vnc->port - FIRST_PORT + FIRST_WEB_PORT;
+    const struct wish wish = {.host = host ? host : "127.0.0.1",
+                              .first = port,
+                              .last = port,
+                              .family = config->family,
+                              .what = "websocket="};
+
+    memset(l, 0, sizeof(*l));
+    if (!listen_tcp(l, &wish, err)) {
+        vnc_listen_close(l);
+        return false;
+    }
+    l->address.websocket = true;
+    return true;
 }
 
 void vnc_listen_close(struct vnc_listen *l)

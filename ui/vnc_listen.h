@@ -19,6 +19,7 @@ struct vnc_address {
     char host[108];     /* numeric address, or a UNIX socket's path */
     char service[8];    /* port number; "" for a UNIX socket */
     const char *family; /* "ipv4", "ipv6" or "unix" */
+    bool websocket;     /* through the web port */
 };
 
 struct vnc_listen {
@@ -32,6 +33,11 @@ struct vnc_listen {
 /* Listens as `config` says. False and one line in *err that names the address if it can't, for
  * example because the port is taken; nothing is then left to close. */
 bool vnc_listen_open(struct vnc_listen *listen, const struct config_vnc *config, struct err *err);
+
+/* The same for the web port, once the other is open, whose display gives a port that is not said.
+ */
+bool vnc_listen_open_web(struct vnc_listen *listen, const struct config_vnc *config,
+                         const struct vnc_listen *vnc, struct err *err);
 
 /* Closes the sockets and removes a UNIX path. One that is all zeroes is fine. */
 void vnc_listen_close(struct vnc_listen *listen);

@@ -20,7 +20,8 @@ struct vnc_module {
     void (*keymap_free)(struct keymap *keymap);
     struct vnc *(*open)(const struct vnc_config *config, struct err *err);
     void (*close)(struct vnc *vnc);
-    bool (*set_password)(struct vnc *vnc, const char *password, struct err *err);
+    bool (*set_password)(struct vnc *vnc, const char *password, bool view_only, struct err *err);
+    bool (*expire_password)(struct vnc *vnc, time_t when, struct err *err);
     size_t (*clients)(const struct vnc *vnc, struct vnc_address list[VNC_MAX_CLIENTS]);
 };
 

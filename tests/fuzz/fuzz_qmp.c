@@ -36,9 +36,16 @@ static bool vnc(void *opaque, struct qmp_vnc_info *info)
     return true;
 }
 
-static bool password(void *opaque, const char *text, struct err *err)
+static bool expire(void *opaque, time_t when, struct err *err)
 {
     (void)opaque, (void)err;
+    fuzz_assert(when >= 0);
+    return true;
+}
+
+static bool password(void *opaque, const char *text, bool view_only, struct err *err)
+{
+    (void)opaque, (void)view_only, (void)err;
     fuzz_assert(!text || *text);
     return true;
 }
@@ -165,6 +172,7 @@ static const struct qmp_target target = {
     .set_dirty_log = dirty_log,
     .vnc = vnc,
     .set_vnc_password = password,
+    .expire_vnc_password = expire,
     .block = block,
     .eject = eject,
     .change_medium = change,

@@ -328,7 +328,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .name = "guest",
     };
     struct vnc *vnc = vnc_open(&config, &err);
-    if (!vnc || (flags & PASSWORD && !vnc_set_password(vnc, password, &err)))
+    if (!vnc || (flags & PASSWORD && !vnc_set_password(vnc, password, false, &err)))
         abort();
     run(vnc, loop, display, &scene, &in, flags);
     for (unsigned code = 1; code < 0x300; code++)

@@ -28,7 +28,8 @@ static struct {
     enum qmp_run_state state;
     bool floppy, read_only, retain; /* the removable drive is one; what its medium was said to be */
     int stops, conts, quits, resets, ejects, changes, saves;
-    bool fail, force, live, dirty_log, vnc;
+    bool fail, force, live, dirty_log, vnc, web, viewers, view_only;
+    time_t expires;
     char password[64];
     bool password_set;
     size_t index;
@@ -114,16 +115,33 @@ static inline bool t_chardev(void *opaque, size_t index, struct qmp_chardev_info
     return index == 0;
 }
 
+static const struct vnc_address web = {"::1", "5700", "ipv6", true};
+
 static inline bool t_vnc(void *opaque, struct qmp_vnc_info *info)
 {
     (void)opaque;
     *info = (struct qmp_vnc_info){.host = "127.0.0.1", .service = "5900", .password = true};
+    if (machine.web)
+        info->web = &web;
+    if (machine.viewers) {
+        info->clients = 2;
+        info->viewers[0] = (struct vnc_address){"192.0.2.1", "1234", "ipv4", true};
+        info->viewers[1] = (struct vnc_address){"", "", "unix", false};
+    }
     return machine.vnc;
 }
 
-static inline bool t_password(void *opaque, const char *password, struct err *err)
+static inline bool t_expire(void *opaque, time_t when, struct err *err)
 {
     (void)opaque;
+    machine.expires = when;
+    return outcome(err);
+}
+
+static inline bool t_password(void *opaque, const char *password, bool view_only, struct err *err)
+{
+    (void)opaque;
+    machine.view_only = view_only;
     machine.password_set = password;
     snprintf(machine.password, sizeof(machine.password), "%s", password ? password : "");
     return outcome(err);
@@ -241,6 +259,7 @@ static inline int setup(void **state)
                                  .chardev = t_chardev,
                                  .vnc = t_vnc,
                                  .set_vnc_password = t_password,
+                                 .expire_vnc_password = t_expire,
                                  .block = t_block,
                                  .eject = t_eject,
                                  .change_medium = t_change,

@@ -80,6 +80,28 @@ static void test_vnc(void **state)
     accepted(BASE "-vnc unix:/run/a=b,,c,lock-key-sync=off");
     assert_string_equal(config.vnc.unix_path, "/run/a=b,c");
     assert_null(config.vnc.host);
+    accepted(BASE "-vnc 127.0.0.1:4,websocket,require-auth=on -vncviewer");
+    assert_true(config.vnc.websocket && config.vnc.require_auth && config.vnc.viewer);
+    assert_int_equal(config.vnc.web_port, 0);
+    assert_int_equal(config.vnc.family, AF_UNSPEC);
+    accepted(BASE "-vnc :4,websocket=8080,websocket-tls=/etc/hvm-dm,ipv6=off");
+    assert_null(config.vnc.web_host);
+    assert_int_equal(config.vnc.web_port, 8080);
+    assert_string_equal(config.vnc.web_tls, "/etc/hvm-dm");
+    assert_int_equal(config.vnc.family, AF_INET);
+    accepted(BASE "-vnc unix:/run/x,websocket=[::1]:8080");
+    assert_string_equal(config.vnc.web_host, "::1");
+    accepted(BASE "-vnc :0,ipv6,websocket=off");
+    assert_int_equal(config.vnc.family, AF_INET6);
+    assert_false(config.vnc.websocket);
+    refused(BASE "-vnc :0,websocket=x", "-vnc|websocket=x");
+    refused(BASE "-vnc :0,websocket=65536", "-vnc|websocket=65536");
+    refused(BASE "-vnc unix:/run/x,websocket", "-vnc|websocket=|PORT");
+    refused(BASE "-vnc :0,websocket-tls=/x", "-vnc|websocket-tls=");
+    refused(BASE "-vnc :0,ipv4=off,ipv6=off", "-vnc|ipv6");
+    refused(BASE "-vnc fd:1", "-vnc fd:1");
+    refused(BASE "-vnc fd:x", "-vnc fd:x");
+    refused(BASE "-vnc fd:999", "-vnc fd:999");
     accepted(BASE "-vnc none");
     assert_false(config.vnc.enabled);
 

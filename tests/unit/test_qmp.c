@@ -27,7 +27,7 @@ static void test_libxl(void **state)
     json_decref(json);
     expect(fd, "{\"execute\":\"query-vnc\",\"id\":2020372738}\r\n",
            "{\"return\":{\"enabled\":true,\"host\":\"127.0.0.1\",\"service\":\"5900\","
-           "\"family\":\"ipv4\",\"auth\":\"vnc\"},\"id\":2020372738}");
+           "\"family\":\"ipv4\",\"auth\":\"vnc\",\"clients\":[]},\"id\":2020372738}");
     expect(fd,
            "{\"execute\":\"change-vnc-password\",\"id\":2020372739,\"arguments\":{\"password\":"
            "\"sekret\"}}\r\n",
@@ -331,6 +331,12 @@ static void test_events(void **state)
     qmp_event_tray(qmp, "ide-5632", NULL, true);
     const struct block_failure full = {BLOCK_DISCARD, ENOSPC, BLOCK_ACTION_STOP};
     qmp_event_block_error(qmp, 3, "ide1-hd1", NULL, &full);
+    const struct qmp_vnc_info screen = {
+        .host = "::1", .service = "5901", .ipv6 = true, .password = true};
+    const struct vnc_address viewer = {.host = "192.0.2.1", .service = "7", .family = "ipv4"};
+    qmp_event_vnc(qmp, VNC_CONNECTED, &screen, &viewer);
+    qmp_event_vnc(qmp, VNC_INITIALIZED, &screen, &viewer);
+    qmp_event_vnc(qmp, VNC_DISCONNECTED, &screen, &viewer);
     static const char *const wanted[] = {
         "\"event\":\"SHUTDOWN\"",
         "\"data\":{\"guest\":true,\"reason\":\"guest-shutdown\"}",
@@ -340,8 +346,17 @@ static void test_events(void **state)
         "\"data\":{\"device\":\"ide-5632\",\"id\":\"\",\"tray-open\":true}",
         "\"event\":\"BLOCK_IO_ERROR\"",
         ("\"data\":{\"device\":\"ide1-hd1\",\"node-name\":\"#block003\",\"operation\":\"write\","
-         "\"action\":\"stop\",\"nospace\":true,\"reason\":\"No space left on device\"}")};
-    for (int i = 0; i < 8; i += 2) {
+         "\"action\":\"stop\",\"nospace\":true,\"reason\":\"No space left on device\"}"),
+        "\"event\":\"VNC_CONNECTED\"",
+        ("\"data\":{\"server\":{\"host\":\"::1\",\"service\":\"5901\",\"family\":\"ipv6\","
+         "\"websocket\":false,\"auth\":\"vnc\"},\"client\":{\"host\":\"192.0.2.1\",\"service\":"
+         "\"7\","
+         "\"family\":\"ipv4\",\"websocket\":false}}"),
+        "\"event\":\"VNC_INITIALIZED\"",
+        "\"client\":{\"host\":\"192.0.2.1\",",
+        "\"event\":\"VNC_DISCONNECTED\"",
+        "\"client\":{\"host\":\"192.0.2.1\","};
+    for (int i = 0; i < 14; i += 2) {
         char *text = line(b);
         assert_non_null(text);
         assert_non_null(strstr(text, wanted[i]));

@@ -99,7 +99,7 @@ static void test_queries(void **state)
     machine.vnc = true;
     expect(fd, "{\"execute\":\"query-vnc\"}",
            "{\"return\":{\"enabled\":true,\"host\":\"127.0.0.1\",\"service\":\"5900\","
-           "\"family\":\"ipv4\",\"auth\":\"vnc\"}}");
+           "\"family\":\"ipv4\",\"auth\":\"vnc\",\"clients\":[]}}");
     expect(fd, "{\"execute\":\"query-hotpluggable-cpus\"}", "{\"return\":[]}");
     expect(fd, "{\"execute\":\"query-name\"}", "{\"return\":{\"name\":\"guest\"}}");
 
@@ -234,32 +234,59 @@ static void test_vnc_password(void **state)
                  GENERIC, "connected|keep");
 #define EXPIRE(time) \
     "{\"execute\":\"expire_password\",\"arguments\":{\"protocol\":\"vnc\",\"time\":\"" time "\"}}"
+    time_t now = time(NULL);
     expect(fd, EXPIRE("+86400"), "{\"return\":{}}");
-    assert_true(clock_deadline(loop_clock(loop)) != CLOCK_NEVER);
-    assert_true(machine.password_set);
+    assert_in_range(machine.expires, now + 86400, now + 86400 + 60);
+    expect(fd, SET("again"), "{\"return\":{}}"); /* the term stays */
+    assert_in_range(machine.expires, now + 86400, now + 86400 + 60);
     expect(fd, EXPIRE("never"), "{\"return\":{}}");
-    assert_true(clock_deadline(loop_clock(loop)) == CLOCK_NEVER);
-    expect(fd, EXPIRE("+3600"), "{\"return\":{}}");
-    clock_run(loop_clock(loop), clock_deadline(loop_clock(loop)));
-    assert_false(machine.password_set);
-    expect(fd, SET("again"), "{\"return\":{}}");
+    assert_true(machine.expires == VNC_NEVER);
     expect(fd, EXPIRE("4102444800"), "{\"return\":{}}"); /* the year 2100 */
-    assert_true(clock_deadline(loop_clock(loop)) == CLOCK_NEVER);
-    expect(fd, EXPIRE("+99999999999999999"), "{\"return\":{}}");
-    assert_true(machine.password_set);
+    assert_int_equal(machine.expires, 4102444800);
+    expect(fd, EXPIRE("18446744073709551615"), "{\"return\":{}}");
+    assert_true(machine.expires == VNC_NEVER);
+    expect(fd, EXPIRE("+18446744073709551615"), "{\"return\":{}}");
+    assert_true(machine.expires == VNC_NEVER);
     expect(fd, EXPIRE("1000"), "{\"return\":{}}"); /* long past */
-    assert_false(machine.password_set);
-    expect(fd, SET("again"), "{\"return\":{}}");
+    assert_int_equal(machine.expires, 1000);
     expect(fd, EXPIRE("now"), "{\"return\":{}}");
-    assert_false(machine.password_set);
+    assert_int_equal(machine.expires, 0);
     expect_error(fd, EXPIRE("soon"), GENERIC, "soon");
     expect_error(fd, EXPIRE("-1"), GENERIC, "-1");
-    /* A new password ends the old one's term. */
-    expect(fd, EXPIRE("+3600"), "{\"return\":{}}");
-    expect(fd, SET("fresh"), "{\"return\":{}}");
-    assert_true(clock_deadline(loop_clock(loop)) == CLOCK_NEVER);
+    expect_error(fd, EXPIRE("+"), GENERIC, "+");
+    expect_error(fd,
+                 "{\"execute\":\"expire_password\",\"arguments\":{\"protocol\":\"vnc\",\"time\":"
+                 "\"now\",\"display\":\"other\"}}",
+                 GENERIC, "other");
+    assert_false(machine.view_only);
+    expect(fd,
+           "{\"execute\":\"set_password\",\"arguments\":{\"protocol\":\"vnc\",\"password\":\"v\","
+           "\"display\":\"default\",\"view-only\":true}}",
+           "{\"return\":{}}");
+    assert_true(machine.view_only);
     machine.fail = true;
     expect_error(fd, SET("x"), GENERIC, "refuses");
+    goodbye(fd);
+}
+
+static void test_vnc_servers(void **state)
+{
+    (void)state;
+    int fd = client(0);
+#define VIEWERS                                                                                   \
+    "\"clients\":[{\"host\":\"192.0.2.1\",\"service\":\"1234\",\"family\":\"ipv4\",\"websocket\"" \
+    ":true},{\"host\":\"\",\"service\":\"\",\"family\":\"unix\",\"websocket\":false}]"
+    expect(fd, "{\"execute\":\"query-vnc-servers\"}", "{\"return\":[]}");
+    machine.vnc = machine.web = machine.viewers = true;
+    expect(
+        fd, "{\"execute\":\"query-vnc-servers\"}",
+        "{\"return\":[{\"id\":\"default\",\"server\":[{\"host\":\"127.0.0.1\",\"service\":\"5900\","
+        "\"family\":\"ipv4\",\"websocket\":false,\"auth\":\"vnc\"},{\"host\":\"::1\",\"service\":"
+        "\"5700\",\"family\":\"ipv6\",\"websocket\":true,\"auth\":\"vnc\"}]," VIEWERS
+        ",\"auth\":\"vnc\"}]}");
+    expect(fd, "{\"execute\":\"query-vnc\"}",
+           "{\"return\":{\"enabled\":true,\"host\":\"127.0.0.1\",\"service\":\"5900\",\"family\":"
+           "\"ipv4\",\"auth\":\"vnc\"," VIEWERS "}}");
     goodbye(fd);
 }
 
@@ -541,9 +568,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_status),       T(test_quit),  T(test_arguments), T(test_queries),
-        T(test_vnc_password), T(test_disks), T(test_cd),        T(test_cd_errors),
-        T(test_floppy),       T(test_human), T(test_probe),
+        T(test_status),       T(test_quit),        T(test_arguments), T(test_queries),
+        T(test_vnc_password), T(test_vnc_servers), T(test_disks),     T(test_cd),
+        T(test_cd_errors),    T(test_floppy),      T(test_human),     T(test_probe),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,30 +135,6 @@ static void test_versions(void **state)
     rig_free(rig);
 }
 
-/* Answers the challenge. Returns the result the server gives. */
-static uint32_t try_password(struct rig *rig, const char *password, const char *version, int *fd)
-{
-    uint8_t challenge[16];
-    static uint8_t last[16];
-
-    *fd = connect_to(rig);
-    skip_version(*fd);
-    put(*fd, version, 12);
-    if (strcmp(version, "RFB 003.003\n") == 0) {
-        assert_int_equal(get_be32(*fd), 2);
-    } else {
-        assert_int_equal(get_be16(*fd), 0x0102);
-        PUT(*fd, 2);
-    }
-    get(*fd, challenge, 16);
-    assert_memory_not_equal(challenge, last, 16); /* never the same again */
-    memcpy(last, challenge, 16);
-    if (password)
-        rfbEncryptBytes(challenge, (char *)password);
-    put(*fd, challenge, 16);
-    return get_be32(*fd);
-}
-
 static void test_password(void **state)
 {
     struct rig *rig = rig_prepare();
@@ -234,7 +210,7 @@ static void test_password_not_asked_for(void **state)
     struct err err = {.text = ""};
 
     (void)state;
-    assert_false(vnc_set_password(rig->vnc, "x", &err));
+    assert_false(vnc_set_password(rig->vnc, "x", false, &err));
     assert_non_null(strstr(err.text, "password"));
     rig_free(rig);
 }

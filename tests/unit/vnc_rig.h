@@ -73,7 +73,17 @@ struct rig {
         unsigned buttons;
     } moves[MAX_EVENTS];
     unsigned move_count;
+    unsigned changes[3]; /* by enum vnc_change; the loop's */
 };
+
+static inline void record_change(void *opaque, enum vnc_change change,
+                                 const struct vnc_address *viewer)
+{
+    struct rig *rig = opaque;
+
+    assert_non_null(viewer->family);
+    rig->changes[change]++;
+}
 
 static inline uint32_t pixel_at(unsigned seed, int x, int y)
 {
@@ -214,6 +224,8 @@ static inline struct vnc *open_server(struct rig *rig, struct err *err)
         .listen = &rig->listen,
         .options = &rig->config,
         .name = "guest",
+        .event = record_change,
+        .opaque = rig,
     };
 
     return vnc_listen_open(&rig->listen, &rig->config, err) ? vnc_open(&config, err) : NULL;
@@ -373,11 +385,25 @@ static inline void do_animate(void *arg)
     ((struct rig *)arg)->scene.animate = true;
 }
 
+static inline void set_view_password(void *arg)
+{
+    struct rig *rig = ((void **)arg)[0];
+
+    assert_true(vnc_set_password(rig->vnc, ((void **)arg)[1], true, NULL));
+}
+
+static inline void expire_password(void *arg)
+{
+    struct rig *rig = ((void **)arg)[0];
+
+    assert_true(vnc_expire_password(rig->vnc, *(time_t *)((void **)arg)[1], NULL));
+}
+
 static inline void set_password(void *arg)
 {
     struct rig *rig = ((void **)arg)[0];
 
-    assert_true(vnc_set_password(rig->vnc, ((void **)arg)[1], NULL));
+    assert_true(vnc_set_password(rig->vnc, ((void **)arg)[1], false, NULL));
 }
 
 static inline unsigned thread_count(void)
@@ -549,6 +575,31 @@ static inline int raw_viewer(struct rig *rig)
 
     get_server_init(fd, 640, 480);
     return fd;
+}
+
+/* Answers the challenge. Returns the result the server gives. */
+static inline uint32_t try_password(struct rig *rig, const char *password, const char *version,
+                                    int *fd)
+{
+    uint8_t challenge[16];
+    static uint8_t last[16];
+
+    *fd = connect_to(rig);
+    skip_version(*fd);
+    put(*fd, version, 12);
+    if (strcmp(version, "RFB 003.003\n") == 0) {
+        assert_int_equal(get_be32(*fd), 2);
+    } else {
+        assert_int_equal(get_be16(*fd), 0x0102);
+        PUT(*fd, 2);
+    }
+    get(*fd, challenge, 16);
+    assert_memory_not_equal(challenge, last, 16); /* never the same again */
+    memcpy(last, challenge, 16);
+    if (password)
+        rfbEncryptBytes(challenge, (char *)password);
+    put(*fd, challenge, 16);
+    return get_be32(*fd);
 }
 
 static inline void put_key(int fd, bool down, uint32_t keysym)
