@@ -27,6 +27,7 @@ struct input {
     uint64_t guest_down[KEY_WORDS]; /* as the guest's keyboard has it */
     unsigned buttons;
     unsigned leds;
+    struct input_watch *watches;
     /* The last position, in a screen of last_width x last_height pixels (0: none yet); a relative
      * pointer moves by the difference. */
     int last_x, last_y;
@@ -159,6 +160,12 @@ static void choose_keyboard(struct input *input)
     input->keyboard = k;
 }
 
+static void tell_watches(const struct input *input)
+{
+    for (struct input_watch *w = input->watches; w; w = w->next)
+        w->changed(w->opaque);
+}
+
 static void choose_pointer(struct input *input)
 {
     const struct input_pointer *p = highest(input->pointers);
@@ -168,6 +175,7 @@ static void choose_pointer(struct input *input)
     release_buttons(input);
     input->pointer = p;
     input->last_width = 0;
+    tell_watches(input);
 }
 
 void input_add_keyboard(struct input *input, const struct input_keyboard *keyboard)
@@ -202,6 +210,7 @@ void input_set_pointer(struct input *input, const struct input_pointer *pointer)
     release_buttons(input);
     memset(input->pointers, 0, sizeof(input->pointers));
     input->pointer = NULL;
+    tell_watches(input);
 }
 
 void input_unset_keyboard(struct input *input, const struct input_keyboard *keyboard)
@@ -398,7 +407,27 @@ void input_release_all(struct input *input)
 
 void input_set_leds(struct input *input, unsigned leds)
 {
-    input->leds = leds & 7;
+    leds &= 7;
+    if (leds == input->leds)
+        return;
+    input->leds = leds;
+    tell_watches(input);
+}
+
+void input_watch(struct input *input, struct input_watch *watch)
+{
+    watch->next = input->watches;
+    input->watches = watch;
+}
+
+void input_unwatch(struct input *input, struct input_watch *watch)
+{
+    struct input_watch **at = &input->watches;
+
+    while (*at && *at != watch)
+        at = &(*at)->next;
+    if (*at)
+        *at = watch->next;
 }
 
 unsigned input_leds(const struct input *input)

@@ -119,9 +119,18 @@ bool input_key_is_down(const struct input *input, unsigned keycode);
 /* Releases every key and button that is down (a viewer left, a new keyboard or pointer). */
 void input_release_all(struct input *input);
 
-/* LED state as the guest set it (bit 0 Scroll Lock, 1 Num Lock, 2 Caps Lock), and who wants to
- * know. */
+/* LED state as the guest set it (bit 0 Scroll Lock, 1 Num Lock, 2 Caps Lock). */
 void input_set_leds(struct input *input, unsigned leds);
 unsigned input_leds(const struct input *input);
+
+/* Who wants to know when input_leds or input_pointer_is_absolute says something else. Called
+ * wherever that happens: it may look, and touch no device. */
+struct input_watch {
+    void (*changed)(void *opaque);
+    void *opaque;
+    struct input_watch *next;
+};
+void input_watch(struct input *input, struct input_watch *watch);
+void input_unwatch(struct input *input, struct input_watch *watch);
 
 #endif

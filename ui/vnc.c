@@ -205,7 +205,7 @@ static void copy_changes(const struct vnc *vnc, struct vnc_frame *frame, const p
 
             if (!copy_tile(vnc, frame, &tile))
                 continue;
-            if (run.x2 == x) {
+            if (run.x2 && run.x2 == x) {
                 run.x2 = right;
                 continue;
             }
@@ -313,6 +313,19 @@ static void screen_resized(void *opaque, const struct surface *surface)
         deliver(vnc, client);
     }
     tend_again(vnc);
+}
+
+/* The guest has set its LEDs, or uses another pointer: every viewer hears it. */
+static void input_changed(void *opaque)
+{
+    struct vnc *vnc = opaque;
+
+    atomic_store(&vnc->leds, input_leds(vnc->input));
+    atomic_store(&vnc->absolute, input_pointer_is_absolute(vnc->input));
+    for (unsigned i = 0; i < VNC_MAX_CLIENTS; i++) {
+        if (vnc->clients[i] && vnc->clients[i]->welcomed)
+            vnc_poke(vnc->clients[i]->wake);
+    }
 }
 
 /* Letting viewers in */
@@ -643,6 +656,9 @@ struct vnc *vnc_open(const struct vnc_config *config, struct err *err)
     vnc->viewer = (struct display_viewer){
         .resized = screen_resized, .damaged = screen_damaged, .opaque = vnc};
     display_add_viewer(vnc->display, &vnc->viewer);
+    vnc->watch = (struct input_watch){.changed = input_changed, .opaque = vnc};
+    input_watch(vnc->input, &vnc->watch);
+    input_changed(vnc);
     vnc_address_text(&config->listen->address, text, sizeof(text));
     log_info("VNC: listening on %s", text);
     if (!vnc->password_required && !vnc_listen_is_local(config->listen))
@@ -675,6 +691,7 @@ void vnc_close(struct vnc *vnc)
     }
     if (vnc->viewer.opaque)
         display_remove_viewer(vnc->display, &vnc->viewer);
+    input_unwatch(vnc->input, &vnc->watch);
     loop_unwatch(vnc->loop, &vnc->wake_source);
     if (vnc->wake >= 0)
         close(vnc->wake);

@@ -19,6 +19,9 @@
 #define RFB_WHEEL_DOWN 0x10
 #define RFB_BACK       0x80
 
+/* No movement, where a viewer gives movements (QEMU Pointer Motion Change). */
+#define MOTION_ZERO 0x7FFF
+
 /* Bits of input_leds() and of vnc.locks. */
 #define LOCK_NUM  0x02
 #define LOCK_CAPS 0x04
@@ -195,13 +198,17 @@ static void pointer(struct vnc *vnc, struct vnc_client *client, const struct vnc
 
     client->held.buttons = event->buttons;
     client->held.pointer = *event;
-    input_pointer_at(vnc->input, event->x, event->y, event->width, event->height, wheel,
-                     buttons_of(event->buttons));
+    if (event->kind == VNC_MOTION)
+        input_pointer_by(vnc->input, event->x - MOTION_ZERO, event->y - MOTION_ZERO, event->width,
+                         event->height, wheel, buttons_of(event->buttons));
+    else
+        input_pointer_at(vnc->input, event->x, event->y, event->width, event->height, wheel,
+                         buttons_of(event->buttons));
 }
 
 void vnc_input_event(struct vnc *vnc, struct vnc_client *client, const struct vnc_event *event)
 {
-    if (event->kind == VNC_POINTER)
+    if (event->kind == VNC_POINTER || event->kind == VNC_MOTION)
         pointer(vnc, client, event);
     else if (event->down) {
         key_pressed(vnc, client, event);
@@ -219,6 +226,8 @@ void vnc_input_release(struct vnc *vnc, struct vnc_client *client)
         let_go(vnc, client, client->held.count - 1);
     if (buttons_of(client->held.buttons)) {
         event.buttons = 0;
+        if (event.kind == VNC_MOTION)
+            event.x = event.y = MOTION_ZERO;
         pointer(vnc, client, &event);
     }
 }

@@ -17,6 +17,7 @@
 
 #include "hw/core/loop.h"
 #include "ui/display.h"
+#include "ui/input.h"
 #include "ui/vnc.h"
 
 #define VNC_RING          256 /* events a viewer may be ahead; a power of two */
@@ -148,6 +149,7 @@ struct vnc {
 
     struct vnc_client *clients[VNC_MAX_CLIENTS];
     struct display_viewer viewer;
+    struct input_watch watch;
     const struct surface *surface;
     bool wants;           /* the chip draws for us */
     uint64_t last_wanted; /* when a viewer was last seen waiting for a picture */

@@ -64,7 +64,8 @@ static bool send_rect(struct session *s, uint32_t encoding, struct rect r, const
 bool vnc_pseudo_tell_size(struct session *s, unsigned reason, unsigned status)
 {
     unsigned width = (unsigned)s->screen.width, height = (unsigned)s->screen.height;
-    uint8_t screens[20] = {1}; /* one screen, number 0, at 0, 0, which is all of it */
+    /* One screen at 0, 0, which is all of it. Its id is 1: libvncclient takes 0 for none. */
+    uint8_t screens[20] = {[0] = 1, [7] = 1};
 
     vnc_put16(screens + 12, width);
     vnc_put16(screens + 14, height);

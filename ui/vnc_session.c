@@ -290,7 +290,7 @@ static bool queue_has_room(struct session *s)
 static void pointer_event(struct session *s, const uint8_t *m)
 {
     struct vnc_event event = {
-        .kind = VNC_POINTER,
+        .kind = s->pseudo.pointer_moves && s->pointer_told == 0 ? VNC_MOTION : VNC_POINTER,
         .buttons = m[1],
         .x = vnc_be16(m + 2),
         .y = vnc_be16(m + 4),

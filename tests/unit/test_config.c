@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* test_config: argument lines as libxl and others give them. */
+#include <sys/socket.h>
+
 #include "tests/unit/config_rig.h"
 
 /* ---- libxl-argv.md, case by case. Cirrus is libxl's default card. ---- */
@@ -115,7 +117,6 @@ static void test_vnc(void **state)
     refused(BASE "-vnc :5,to=99999", "-vnc|to=");
     refused(BASE "-vnc :5,share=maybe", "-vnc|share=");
     refused(BASE "-vnc :5,tls,x509=/etc/x", "-vnc|tls");
-    refused(BASE "-vnc :5,websocket=on", "-vnc|websocket");
     refused(BASE "-vnc :5,sasl=on", "-vnc|sasl");
     refused(BASE "-vnc :5,reverse=on", "-vnc|reverse");
     refused(BASE "-vnc :5,whatever=on", "-vnc|whatever=");

@@ -2,13 +2,14 @@
 /* vnc: what is told beside the picture (pseudo-encodings, events), and who may only look. */
 #include "tests/unit/vnc_rig.h"
 
-#define SIZE_ENCODING 0xFFFFFECCu
-#define RICH_CURSOR   0xFFFFFF11u
-#define X_CURSOR      0xFFFFFF10u
-#define QEMU_LEDS     0xFFFFFEFBu
-#define VMWARE_LEDS   0x574D5668u
-#define NAME          0xFFFFFECDu
-#define QEMU_KEYS     0xFFFFFEFEu
+#define SIZE_ENCODING  0xFFFFFECCu
+#define RICH_CURSOR    0xFFFFFF11u
+#define X_CURSOR       0xFFFFFF10u
+#define QEMU_LEDS      0xFFFFFEFBu
+#define VMWARE_LEDS    0x574D5668u
+#define NAME           0xFFFFFECDu
+#define QEMU_KEYS      0xFFFFFEFEu
+#define POINTER_MOTION 0xFFFFFEFFu
 
 struct rect {
     unsigned x, y, width, height;
@@ -59,7 +60,7 @@ static void expect_rect(int fd, struct rect wanted)
 static void expect_one_screen(int fd, unsigned width, unsigned height)
 {
     assert_int_equal(get_be32(fd), 0x01000000); /* one, and three bytes of nothing */
-    assert_int_equal(get_be32(fd), 0);          /* its number */
+    assert_int_equal(get_be32(fd), 1);          /* its id */
     assert_int_equal(get_be32(fd), 0);          /* at 0, 0 */
     assert_int_equal(get_be16(fd), width);
     assert_int_equal(get_be16(fd), height);
@@ -178,6 +179,41 @@ static void test_leds(void **state)
     assert_int_equal(get_be32(vmware), 3);
     close(qemu);
     close(vmware);
+    rig_free(rig);
+}
+
+static void use_mouse(void *arg)
+{
+    struct rig *rig = ((void **)arg)[0];
+
+    input_set_pointer(rig->input, ((void **)arg)[1]);
+}
+
+/* The guest has a mouse and no tablet: a viewer that can gives movements, from then on. */
+static void test_movements(void **state)
+{
+    struct rig *rig = rig_new();
+    const struct input_pointer mouse = {.move = record_move, .opaque = rig};
+    int fd = raw_viewer(rig);
+
+    (void)state;
+    ENCODINGS(fd, POINTER_MOTION);
+    expect_rect(fd, (struct rect){1, 0, 640, 480, POINTER_MOTION});
+    PUT(fd, 5, 0, 0, 10, 0, 20);
+    eventually(move_count(rig) == 1);
+    on_loop(rig, use_mouse, (void *[]){rig, (void *)(uintptr_t)&mouse});
+    expect_rect(fd, (struct rect){0, 0, 640, 480, POINTER_MOTION});
+    PUT(fd, 5, 1, 0x80, 0x02, 0x7F, 0xFC);
+    eventually(move_count(rig) == 2);
+    assert_int_equal(rig->moves[1].x, 3);
+    assert_int_equal(rig->moves[1].y, -3);
+    assert_int_equal(rig->moves[1].buttons, INPUT_BUTTON_LEFT);
+    close(fd); /* with the button down: it is released, and the pointer stays */
+    eventually(move_count(rig) == 3);
+    assert_int_equal(rig->moves[2].x, 0);
+    assert_int_equal(rig->moves[2].y, 0);
+    assert_int_equal(rig->moves[2].buttons, 0);
+    on_loop(rig, use_mouse, (void *[]){rig, NULL});
     rig_free(rig);
 }
 
@@ -389,6 +425,7 @@ int main(void)
         cmocka_unit_test(test_cursor),
         cmocka_unit_test(test_name),
         cmocka_unit_test(test_leds),
+        cmocka_unit_test(test_movements),
         cmocka_unit_test(test_only_what_changed),
         cmocka_unit_test(test_view_only),
         cmocka_unit_test(test_expiry),
