@@ -33,12 +33,12 @@ static bool open_hypervisor(struct domain *d, struct err *err)
     return d->xenstore != NULL;
 }
 
-/* A guest that gives its emulated disks away must find them again. In our own back-end a real
- * guest's reads have been seen to hang (docs/pv-disks.md): until that is mended, only where none is
- * meant for us. */
+/* A guest that gives its emulated disks away must find them again: at our back-end, or at
+ * another's.
+ */
 static bool can_hand_over(struct domain *d)
 {
-    return !xenstore_has_devices(d->xenstore, "qdisk");
+    return d->backend || !xenstore_has_devices(d->xenstore, "qdisk");
 }
 
 static bool open_machine(struct domain *d, struct err *err)

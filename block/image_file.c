@@ -318,7 +318,8 @@ bool image_file_resize(struct image_file *file, const struct block *block, uint6
                        block_id(block), block_file(block), file->align);
     /* Somebody may have made the file longer already. */
     if (fstat(file->fd, &st) < 0 ||
-        ((uint64_t)st.st_size < bytes && ftruncate(file->fd, (off_t)bytes) < 0))
+        ((uint64_t)st.st_size < bytes &&
+         (ftruncate(file->fd, (off_t)bytes) < 0 || fdatasync(file->fd) < 0)))
         return err_set(err, "disk %s: %s: %s", block_id(block), block_file(block), strerror(errno));
     file->bytes = bytes;
     return true;

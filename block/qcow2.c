@@ -250,6 +250,7 @@ static const struct block_driver qcow2_driver = {
     .wait = qcow2_wait,
     .lock = qcow2_lock,
     .unlock = qcow2_unlock,
+    .resize = qcow2_resize,
     .close = qcow2_close,
 };
 

@@ -505,6 +505,11 @@ void qcow2_inflate_forget(struct qcow2 *q);
 void qcow2_inflate_free(struct qcow2 *q);
 void qcow2_inflate_wait(struct qcow2 *q);
 
+/* ---- qcow2_resize.c */
+
+/* The driver's `resize`: larger only. */
+bool qcow2_resize(struct block *block, uint64_t bytes, struct err *err);
+
 /* ---- qcow2_check.c: while activating; they wait for their transfers */
 
 bool qcow2_find_tables(struct qcow2 *q, struct err *err); /* fills q->meta */

@@ -169,7 +169,10 @@ static void push_all(void *opaque)
 /* Answers; shown together with others at the end of the loop's turn. */
 static void answer(struct queue *q, const struct blkif_copy *r, int16_t status)
 {
-    blkif_ring_answer(&q->ring, r->id, r->said, status);
+    /* The operation of an indirect request is the one inside: blkif.h has the response's "copied
+     * from request", and Linux's front-end takes a response that says INDIRECT for a broken
+     * back-end's. */
+    blkif_ring_answer(&q->ring, r->id, r->op, status);
     q->answered = true;
     loop_defer(q->owner->loop, &q->owner->push);
 }

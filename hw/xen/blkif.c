@@ -83,8 +83,7 @@ void blkif_ring_init(struct blkif_ring *ring, void *shared, size_t bytes, enum b
 
 static void decode(struct blkif_copy *r, const uint8_t *e, const struct layout *at)
 {
-    *r = (struct blkif_copy){
-        .said = e[0], .op = e[0], .id = get64(e + at->id), .sector = get64(e + at->sector)};
+    *r = (struct blkif_copy){.op = e[0], .id = get64(e + at->id), .sector = get64(e + at->sector)};
     switch (r->op) {
     case BLKIF_INDIRECT:
         r->indirect = true;

@@ -46,8 +46,7 @@ struct blkif_copy {
     uint64_t id;
     uint64_t sector;  /* first one on the disk, in units of 512 bytes */
     uint64_t sectors; /* DISCARD: how many */
-    uint8_t said;     /* the operation as the guest wrote it, for the response */
-    uint8_t op;       /* what to do; of an INDIRECT one, that inside */
+    uint8_t op;       /* what to do; of an INDIRECT one, that inside (also in the response) */
     bool indirect;    /* the segments are in the pages of `refs` */
     uint16_t segments;
     union {

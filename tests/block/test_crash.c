@@ -58,6 +58,7 @@ struct format {
     enum block_format format;
     enum block_cache cache;
     uint64_t bytes;
+    uint64_t grows;  /* so many of these come by block_resize, in two steps */
     unsigned backed; /* sectors of the backing file, which has BASE_STAMP everywhere */
     /* 0 if the image is sound. */
     int (*check)(const char *path);
@@ -81,6 +82,9 @@ static struct model dice;
 static struct version **sectors; /* the newest of each */
 static uint64_t *flushes;        /* pairs of begin, end */
 static size_t flush_count;
+static struct {
+    uint64_t moment, bytes;
+} grown[2]; /* when it certainly had that size */
 
 static void op_done(struct block_request *r, int error)
 {
@@ -231,19 +235,27 @@ static bool allowed(const struct format *f, uint64_t sector, uint64_t found, uin
 /* The whole disk of the cut image. */
 static void check_contents(const struct format *f, const char *path, uint64_t moment)
 {
-    uint8_t *disk = malloc(f->bytes), expected[SECTOR];
+    uint8_t *disk = calloc(1, f->bytes), expected[SECTOR];
     struct block *block = open_image(f, path);
-    struct op op = {.iov = {.iov_base = disk, .iov_len = f->bytes}};
+    uint64_t least = f->bytes - f->grows;
 
     if (!block)
         fail_msg("%s: the image does not open", f->name);
+    for (unsigned i = 0; f->grows && i < 2; i++)
+        if (grown[i].moment <= moment)
+            least = grown[i].bytes;
+    uint64_t bytes = block_bytes(block);
+    if (bytes < least || bytes > f->bytes)
+        fail_msg("%s: cut at %llu: has %llu bytes", f->name, (unsigned long long)moment,
+                 (unsigned long long)bytes);
+    struct op op = {.iov = {.iov_base = disk, .iov_len = bytes}};
     op.r = (struct block_request){
-        .op = BLOCK_READ, .bytes = f->bytes, .iov = &op.iov, .iovcnt = 1, .done = op_done};
+        .op = BLOCK_READ, .bytes = bytes, .iov = &op.iov, .iovcnt = 1, .done = op_done};
     block_submit(block, &op.r);
     while (!op.done)
         loop_turn(loop, 10 * NS_PER_S);
     block_close(block);
-    for (uint64_t s = 0; s < f->bytes / SECTOR; s++) {
+    for (uint64_t s = 0; s < bytes / SECTOR; s++) {
         uint64_t found;
         memcpy(&found, disk + s * SECTOR, 8);
         memset(expected, 0, SECTOR);
@@ -254,6 +266,18 @@ static void check_contents(const struct format *f, const char *path, uint64_t mo
                      (unsigned long long)s, (unsigned long long)found);
     }
     free(disk);
+}
+
+static void grow(const struct format *f, struct block *block, unsigned step)
+{
+    uint64_t bytes = f->bytes - (step ? 0 : f->grows / 2);
+
+    if (step > 1)
+        return;
+    if (!block_resize(block, bytes, &err))
+        fail_msg("%s", err.text);
+    grown[step].bytes = bytes;
+    grown[step].moment = recorder_now();
 }
 
 static void record(const struct format *f, const char *image)
@@ -272,6 +296,8 @@ static void record(const struct format *f, const char *image)
         if (op->busy)
             finish(op);
         start(block, ops, op, id++);
+        if (f->grows && i % (OPS / 3) == OPS / 4)
+            grow(f, block, i / (OPS / 3));
     }
     for (unsigned i = 0; i < DEPTH; i++) {
         if (ops[i].busy)
@@ -404,6 +430,11 @@ QCOW2(qcow2_backed, 4, "-o cluster_size=16k -F raw -b base", .backed = 6001)
 QCOW2(qcow2_subclusters, 8, "-o extended_l2=on", )
 QCOW2(qcow2_subclusters_backed, 4, "-o extended_l2=on,cluster_size=32k -F raw -b base",
       .backed = 5003)
+FORMAT(qcow2_grows, .create = "qemu-img create -q -f qcow2 -o cluster_size=512 '%s' 1M",
+       .format = BLOCK_FORMAT_QCOW2, .bytes = 5 * MIB, .grows = 4 * MIB, .check = check_qcow2)
+FORMAT(qcow2_grows_backed, .create = "qemu-img create -q -f qcow2 -F raw -b base '%s' 4M",
+       .format = BLOCK_FORMAT_QCOW2, .bytes = 6 * MIB, .grows = 2 * MIB, .backed = 7001,
+       .check = check_qcow2)
 QCOW2(qcow2_refcounts_64, 1, "-o refcount_bits=64,cluster_size=512", )
 
 #define VPC(function, size, options, ...)                                                      \
@@ -451,6 +482,8 @@ int main(void)
         cmocka_unit_test(qcow2_subclusters),
         cmocka_unit_test(qcow2_subclusters_backed),
         cmocka_unit_test(qcow2_refcounts_64),
+        cmocka_unit_test(qcow2_grows),
+        cmocka_unit_test(qcow2_grows_backed),
         cmocka_unit_test(vpc),
         cmocka_unit_test(vpc_none),
         cmocka_unit_test(vpc_writethrough),

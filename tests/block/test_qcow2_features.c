@@ -518,6 +518,93 @@ static long rss_kib(void)
 }
 
 /* A 2 TiB disk, used all over, takes no more than 8 MiB. */
+/* Grown in use, again and again, with writes at work before and after; QEMU agrees. */
+static void grows(const char *options, uint64_t from, uint64_t step, unsigned times)
+{
+    const char *path = image_path("grows.qcow2");
+    struct model m;
+    struct err err;
+
+    tools_must("qemu-img create -q -f qcow2 %s '%s' %llu", options, path, (unsigned long long)from);
+    model_init(&m, from + times * step, from);
+    struct block *block = image_open(path, BLOCK_CACHE_WRITEBACK, false);
+    for (unsigned i = 0; i <= times; i++) {
+        m.bytes = from + i * step;
+        if (i && !block_resize(block, m.bytes, &err))
+            fail_msg("%s: %s", options, err.text);
+        assert_int_equal(block_bytes(block), m.bytes);
+        model_run(&m, image_loop(), block, 60);
+    }
+    model_compare(&m, image_loop(), block);
+    assert_false(block_resize(block, m.bytes - 512, &err));
+    assert_non_null(strstr(err.text, "--shrink"));
+    model_compare(&m, image_loop(), block);
+    block_close(block);
+    image_must_be_sound(options, path);
+    image_compare_with_qemu(&m, path);
+    model_free(&m);
+}
+
+static void test_grows(void **state)
+{
+    (void)state;
+    need_tools();
+    grows("", 1 << 20, 7 * 65536 + 512, 6);
+    grows("-o cluster_size=512", 40000 * 512, 3 * 32768, 12); /* its L1 table moves */
+    grows("-o cluster_size=512,refcount_bits=1", 1 << 20, 256 * 1024, 20);
+    grows("-o cluster_size=4k,compat=0.10", 1 << 20, 5 << 20, 5);
+    grows("-o cluster_size=16k,extended_l2=on", 8 << 20, 3 << 20, 5);
+    grows("-o cluster_size=1k,lazy_refcounts=on", 1 << 20, 900 * 1024, 10);
+}
+
+static void test_grow_refusals(void **state)
+{
+    const char *path = image_path("grow.qcow2");
+    struct err err;
+    (void)state;
+    need_tools();
+
+    /* Much larger at once, over a backing file that is no longer than the image. */
+    tools_must("qemu-img create -q -f raw '%s/small' 1M", tools_dir());
+    tools_must("qemu-img create -q -f qcow2 -F raw -b small '%s' 2M", path);
+    struct block *block = image_open(path, BLOCK_CACHE_WRITEBACK, false);
+    assert_true(block_resize(block, UINT64_C(8) << 40, &err));
+    char buf[512] = {1}, got[512];
+    assert_int_equal(request(block, BLOCK_WRITE, (UINT64_C(8) << 40) - 512, buf, 512), 0);
+    assert_int_equal(request(block, BLOCK_READ, (UINT64_C(8) << 40) - 512, got, 512), 0);
+    assert_memory_equal(buf, got, 512);
+    assert_false(block_resize(block, UINT64_C(1) << 60, &err));
+    assert_non_null(strstr(err.text, "too many"));
+    block_close(block);
+    image_must_be_sound("grown to 8 TiB", path);
+
+    tools_must("qemu-img create -q -f qcow2 -F raw -b small '%s' 512k", path);
+    block = image_open(path, BLOCK_CACHE_WRITEBACK, false);
+    assert_false(block_resize(block, 1 << 20, &err));
+    assert_non_null(strstr(err.text, "backing file is longer"));
+    block_close(block);
+
+    tools_must("qemu-img create -q -f qcow2 -o compat=0.10 '%s' 1M", path);
+    tools_must("qemu-img snapshot -c one '%s'", path);
+    block = image_open(path, BLOCK_CACHE_WRITEBACK, false);
+    assert_false(block_resize(block, 2 << 20, &err));
+    assert_non_null(strstr(err.text, "snapshots"));
+    block_close(block);
+
+    /* Version 3 snapshots have their own size. */
+    tools_must("qemu-img create -q -f qcow2 -o cluster_size=512 '%s' 64k", path);
+    tools_must("qemu-io -f qcow2 -c 'write -P 7 0 64k' '%s'", path);
+    tools_must("qemu-img snapshot -c one '%s'", path);
+    block = image_open(path, BLOCK_CACHE_WRITEBACK, false);
+    assert_true(block_resize(block, 9 << 20, &err));
+    assert_int_equal(request(block, BLOCK_WRITE, 0, buf, 512), 0);
+    block_close(block);
+    image_must_be_sound("grown with a snapshot", path);
+    tools_must("qemu-img snapshot -a one '%s'", path);
+    image_must_be_sound("and back", path);
+    tools_must("qemu-io -f qcow2 -c 'read -P 7 0 64k' '%s'", path);
+}
+
 static void test_memory_bound(void **state)
 {
     (void)state;
@@ -561,7 +648,8 @@ int main(void)
         cmocka_unit_test(test_chain_refusals),     cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_autoclear),          cmocka_unit_test(test_corrupt_bit),
         cmocka_unit_test(test_left_dirty),         cmocka_unit_test(test_discard_frees),
-        cmocka_unit_test(test_memory_bound),
+        cmocka_unit_test(test_memory_bound),       cmocka_unit_test(test_grows),
+        cmocka_unit_test(test_grow_refusals),
     };
     return cmocka_run_group_tests(tests, image_setup, image_teardown);
 }

@@ -83,6 +83,8 @@ static void door_notify(void *opaque, uint32_t port)
 static const struct blkback_doors doors = {
     .map = door_map, .unmap = door_unmap, .copy = door_copy, .notify = door_notify};
 
+#define FRONT_IDS 1024 /* more than any ring holds */
+
 /* The front-end of one queue. */
 struct front {
     uint8_t *shared;
@@ -90,6 +92,7 @@ struct front {
     unsigned entries;
     uint32_t produced, consumed;
     uint64_t next_id;
+    uint8_t op[FRONT_IDS]; /* of request id, modulo the size */
 };
 
 static uint32_t *front_word(struct front *f, unsigned i)
@@ -119,6 +122,7 @@ static uint64_t front_put(struct front *f, uint8_t op, uint8_t segments, uint64_
     uint8_t *e = front_slot(f, f->produced++);
     bool narrow = f->abi == BLKIF_ABI_X86_32;
     uint64_t id = f->next_id++;
+    f->op[id % FRONT_IDS] = op;
     memset(e, 0xEE, narrow ? 108 : 112);
     e[0] = op;
     e[1] = segments;
@@ -137,6 +141,7 @@ static uint64_t front_put_indirect(struct front *f, uint8_t op, uint16_t segment
                                    uint32_t first_ref)
 {
     uint64_t id = front_put(f, BLKIF_INDIRECT, op, sector, NULL);
+    f->op[id % FRONT_IDS] = op; /* which the response must name: Linux insists on it */
     uint8_t *e = front_slot(f, f->produced - 1);
     memcpy(e + 2, &segments, 2);
     for (uint32_t i = 0; i < 8; i++) {
@@ -208,6 +213,7 @@ static int front_wait(struct disk *d, unsigned queue, unsigned count, uint64_t i
         int16_t s;
         memcpy(&said, e, 8);
         memcpy(&s, e + 10, 2);
+        assert_int_equal(e[8], f->op[said % FRONT_IDS]);
         if (!id || said == id)
             status = s;
         count--;

@@ -233,7 +233,7 @@ bool pvdisk_next(struct pvdisk *d, unsigned queue, uint64_t *id, int *status, un
     memcpy(id, e, 8);
     memcpy(&s, e + 10, 2);
     *status = s;
-    return true;
+    return e[8] != 6; /* the operation inside it, else Linux gives the disk up */
 }
 
 int pvdisk_do(struct pvdisk *d, enum pvdisk_op op, uint64_t sector, unsigned pages, uint64_t gfn)
