@@ -38,7 +38,7 @@ static bool open_hypervisor(struct domain *d, struct err *err)
  */
 static bool can_hand_over(struct domain *d)
 {
-    return d->backend || !xenstore_has_devices(d->xenstore, "qdisk");
+    return domain_serves_disks(d) || !xenstore_has_devices(d->xenstore, "qdisk");
 }
 
 static bool open_machine(struct domain *d, struct err *err)
@@ -128,7 +128,7 @@ static bool publish(struct domain *d, struct err *err)
     if (domain_vnc_info(d, &vnc) && !vnc.unix_path &&
         !xenstore_set_vnc(d->xenstore, vnc.host, (unsigned)strtoul(vnc.service, NULL, 10), err))
         return false;
-    if (d->backend && !d->config->restricted && !xenstore_offer_backend(d->xenstore, "qdisk", err))
+    if (domain_serves_disks(d) && !xenstore_offer_backend(d->xenstore, "qdisk", err))
         return false;
     return xenstore_set_state(d->xenstore, d->config->start_paused ? "paused" : "running", err);
 }

@@ -92,7 +92,7 @@ void domain_unplug(void *opaque, unsigned mask)
     if (!released)
         return;
     log_info("the guest's PV drivers take the disks over");
-    if (d->backend && !backend_release(d->backend, released, &err))
+    if (domain_serves_disks(d) && !backend_release(d->backend, released, &err))
         log_error("%s", err.text);
 }
 
@@ -234,7 +234,7 @@ bool domain_resize_pv(void *opaque, int index, const char *name, uint64_t bytes,
 {
     struct domain *d = opaque;
     uint32_t bit = index >= 0 ? domain_disk_bit(&d->config->drives[index]) : 0;
-    if (!d->backend || d->config->restricted)
+    if (!domain_serves_disks(d))
         return err_set(err, "drive '%s' is not served here", name);
     return backend_resize(d->backend, bit ? __builtin_ctz(bit) : -1, name, bytes, err);
 }

@@ -102,6 +102,9 @@ bool domain_chardev_info(void *opaque, size_t index, struct qmp_chardev_info *in
 /* Forks their process; first of all, while there is little memory that it would keep. */
 bool domain_open_pv(struct domain *d, struct err *err);
 
+/* Whether PV disks are among them: not in a restricted run. */
+bool domain_serves_disks(const struct domain *d);
+
 /* Waits until it serves. */
 bool domain_pv_ready(struct domain *d, struct err *err);
 

@@ -5,12 +5,17 @@
 
 #include "hw/xen/backend.h"
 
+bool domain_serves_disks(const struct domain *d)
+{
+    /* Images are opened by name, as root: nothing for a run that is to be confined. */
+    return d->backend && !d->config->restricted;
+}
+
 bool domain_open_pv(struct domain *d, struct err *err)
 {
     const struct config *c = d->config;
     struct backend_config config = {
         .domid = c->domid,
-        /* It opens images by name, as root: nothing for a run that is to be confined. */
         .disks = !c->restricted,
         .filter = c->seccomp,
         .run_as = c->restricted && c->run_as,
