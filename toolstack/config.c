@@ -53,6 +53,10 @@ const char config_usage[] =
     "      [,ipv4=on|off][,ipv6=on|off][,websocket[=[HOST:]PORT]][,websocket-tls=DIR]\n"
     "      [,require-auth=on]\n"
     "  -vncviewer\n"
+    "  -usb                       a USB controller (UHCI), the PIIX3's\n"
+    "  -usbdevice tablet|mouse|keyboard   a USB device, and -usb\n"
+    "  -device usb-tablet|usb-mouse|usb-kbd|usb-hub[,id=ID][,bus=B][,port=N[.N]...]\n"
+    "  -device piix3-usb-uhci[,id=ID]   a further controller, its bus is ID.0\n"
     "  -k MAP                     keyboard layout of viewers that send characters\n"
     "  -L DIR                     look for option ROMs there first\n"
     "  -serial pty|null|none|stdio|file:F|unix:PATH[,server,nowait]|tcp:HOST:PORT[,server,nowait]\n"
@@ -91,6 +95,13 @@ void config_free(struct config *config)
         free(d->serial);
         free(d->model);
         free(d->version);
+    }
+    for (size_t i = 0; i < config->usb_controller_count; i++)
+        free(config->usb_controllers[i].id);
+    for (size_t i = 0; i < config->usb_device_count; i++) {
+        free(config->usb_devices[i].id);
+        free(config->usb_devices[i].bus);
+        free(config->usb_devices[i].port);
     }
     for (size_t i = 0; i < config->serial_count; i++)
         free_chardev(&config->serial[i]);

@@ -15,13 +15,15 @@
 #include "hw/core/err.h"
 #include "ui/chardev.h"
 
-#define CONFIG_MAX_SERIAL   4
-#define CONFIG_AHCI_PORTS   6
-#define CONFIG_MAX_DRIVES   (4 + 2 + CONFIG_AHCI_PORTS) /* IDE units, floppy drives, AHCI ports */
-#define CONFIG_MAX_MONITORS 4
-#define CONFIG_MAX_FDS      16
-#define CONFIG_MAX_ROM_DIRS 4
-#define CONFIG_MAX_VCPUS    128 /* HVM_MAX_VCPUS */
+#define CONFIG_MAX_SERIAL          4
+#define CONFIG_AHCI_PORTS          6
+#define CONFIG_MAX_DRIVES          (4 + 2 + CONFIG_AHCI_PORTS) /* IDE units, floppy drives, AHCI ports */
+#define CONFIG_MAX_USB_CONTROLLERS 4
+#define CONFIG_MAX_USB_DEVICES     16
+#define CONFIG_MAX_MONITORS        4
+#define CONFIG_MAX_FDS             16
+#define CONFIG_MAX_ROM_DIRS        4
+#define CONFIG_MAX_VCPUS           128 /* HVM_MAX_VCPUS */
 
 /* The QEMU release whose argument and QMP dialect is spoken. Toolstacks choose what they send by
  * it: libxl from the QMP greeting, XAPI from the first line of -version. */
@@ -89,6 +91,27 @@ struct config_drive {
     bool no_trim; /* discard_granularity=0: TRIM is not offered */
 };
 
+enum config_usb_kind { CONFIG_USB_TABLET, CONFIG_USB_MOUSE, CONFIG_USB_KEYBOARD, CONFIG_USB_HUB };
+
+/* Something plugged into USB. */
+struct config_usb_device {
+    enum config_usb_kind kind;
+    char *id;   /* or NULL */
+    char *bus;  /* "usb-bus.0"; NULL: the first with room */
+    char *port; /* "1", "2.1" behind a hub; NULL: the first free one */
+};
+
+/* A USB controller of its own PCI slot (-device piix3-usb-uhci). */
+struct config_usb_controller {
+    char *id; /* its bus is ID.0; NULL: "usb-bus.N" */
+};
+
+/* Which one -device's or device_add's `driver` names; false with *err for what is not served. */
+bool config_usb_kind(const char *driver, enum config_usb_kind *kind, struct err *err);
+
+/* Is it a port's name: "1", "2.1.3"? */
+bool config_usb_port_valid(const char *port);
+
 struct config_monitor {
     char *chardev_id; /* "libxl-cmd" */
     char *path;       /* UNIX socket to listen on, NULL if fd is given */
@@ -137,6 +160,11 @@ struct config {
     bool ahci; /* an AHCI controller is there, with drives at its ports or without */
     struct config_drive drives[CONFIG_MAX_DRIVES];
     size_t drive_count;
+    bool usb; /* the PIIX3's own controller, bus "usb-bus.0" */
+    struct config_usb_controller usb_controllers[CONFIG_MAX_USB_CONTROLLERS];
+    size_t usb_controller_count;
+    struct config_usb_device usb_devices[CONFIG_MAX_USB_DEVICES];
+    size_t usb_device_count;
     struct chardev_config serial[CONFIG_MAX_SERIAL];
     bool serial_absent[CONFIG_MAX_SERIAL]; /* -serial none: this COM port is not there */
     size_t serial_count;

@@ -111,9 +111,10 @@ static bool machine_keys(struct libxl *p, struct optstr *o, struct err *err)
     }
     /* Our saved state never carries a description of itself; the rest says what is so anyway. */
     return optstr_only(o, "suppress-vmdesc", "on true yes", err) &&
-           optstr_only(o, "igd-passthru", "off", err) && optstr_only(o, "usb", "off", err) &&
-           optstr_only(o, "vmport", "off", err) && optstr_only(o, "acpi", "on", err) &&
-           optstr_only(o, "i8042", "on", err) && optstr_finish(o, err);
+           optstr_only(o, "igd-passthru", "off", err) &&
+           optstr_bool(o, "usb", &p->config->usb, err) && optstr_only(o, "vmport", "off", err) &&
+           optstr_only(o, "acpi", "on", err) && optstr_only(o, "i8042", "on", err) &&
+           optstr_finish(o, err);
 }
 
 static bool opt_machine(struct libxl *p, const char *option, const char *arg, struct err *err)
@@ -449,8 +450,6 @@ static bool opt_monitor(struct libxl *p, const char *option, const char *arg, st
 #define NO_BOOT                                                                               \
     "direct kernel boot is not part of this version; boot from a disk or CD (leave kernel=, " \
     "ramdisk= and cmdline= out)"
-#define NO_USB \
-    "USB is not part of this version; leave usb= and usbdevice= out (the pointer is a PS/2 mouse)"
 #define TRADITIONAL                                                                          \
     "the arguments of device_model_version=\"qemu-xen-traditional\" are not served by this " \
     "version; say device_model_version=\"qemu-xen\""
@@ -492,6 +491,8 @@ static const struct option {
     {"hdd", true, ACT, NULL, libxl_plain_drive},
     {"cdrom", true, ACT, NULL, libxl_plain_drive},
     {"device", true, ACT, NULL, libxl_device},
+    {"usb", false, ACT, NULL, libxl_usb},
+    {"usbdevice", true, ACT, NULL, libxl_usbdevice},
     {"vga", true, ACT, NULL, libxl_vga},
     {"display", true, ACT, NULL, opt_display},
     {"vnc", true, ACT, NULL, libxl_vnc},
@@ -530,8 +531,6 @@ static const struct option {
     {"dtb", true, REFUSE, NO_BOOT, NULL},
     {"bios", true, REFUSE, "the firmware is the toolstack's; use xl's bios=", NULL},
     {"pflash", true, REFUSE, "the firmware is the toolstack's; use xl's bios=", NULL},
-    {"usb", false, REFUSE, NO_USB, NULL},
-    {"usbdevice", true, REFUSE, NO_USB, NULL},
     {"netdev", true, REFUSE, NO_NICS, NULL},
     {"soundhw", true, REFUSE, "sound cards are not part of this version; leave soundhw= out", NULL},
     {"audiodev", true, REFUSE, "sound is not part of this version; leave it out", NULL},
@@ -629,7 +628,7 @@ static bool parse_all(struct libxl *p, int argc, char **argv, struct err *err)
 static bool finish(struct libxl *p, struct err *err)
 {
     const struct config *config = p->config;
-    if (!libxl_chardevs_finish(p, err) || !libxl_drives_finish(p, err))
+    if (!libxl_chardevs_finish(p, err) || !libxl_drives_finish(p, err) || !libxl_usb_finish(p, err))
         return false;
     if (!p->have_machine)
         return err_set(err, "-machine is missing: use -machine xenfv, or pc with accel=xen (-help "

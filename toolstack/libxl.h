@@ -67,6 +67,13 @@ bool libxl_vga(struct libxl *p, const char *option, const char *arg, struct err 
 bool libxl_vnc(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_vncviewer(struct libxl *p, const char *option, const char *arg, struct err *err);
 
+bool libxl_usb(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_usbdevice(struct libxl *p, const char *option, const char *arg, struct err *err);
+
+/* libxl_usb.c: whether a -device is USB's, and its keys. */
+bool libxl_usb_driver(const char *driver);
+bool libxl_usb_keys(struct libxl *p, struct optstr *o, const char *driver, struct err *err);
+
 /* libxl_image.c: the keys of a -drive about its image, of a -device about a disk's sectors, and
  * those that either may say. */
 bool libxl_image_keys(struct optstr *o, struct config_drive *d, struct err *err);
@@ -80,6 +87,7 @@ bool libxl_join(struct libxl_drive *device, struct libxl_drive *drive, struct er
 /* Once all arguments are read. */
 bool libxl_chardevs_finish(struct libxl *p, struct err *err);
 bool libxl_drives_finish(struct libxl *p, struct err *err);
+bool libxl_usb_finish(struct libxl *p, struct err *err);
 void libxl_chardevs_free(struct libxl *p);
 void libxl_drives_free(struct libxl *p);
 

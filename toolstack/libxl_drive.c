@@ -443,10 +443,12 @@ static const struct {
      "xvda for a guest with PV drivers alone"},
     {"nvme* virtio-blk* ide-drive",
      "not part of this version; attach the disk as hda to hdd (vdev=)"},
-    {"usb-* piix3-usb-uhci piix4-usb-uhci ich9-usb-* nec-usb-xhci qemu-xhci pci-ohci "
-     "vt82c686b-usb*",
-     "USB is not part of this version; leave usb=, usbdevice=, usbversion= and usbctrl= out (the "
-     "pointer is a PS/2 mouse)"},
+    {"nec-usb-xhci qemu-xhci piix4-usb-uhci ich9-usb-* usb-ehci pci-ohci vt82c686b-usb*",
+     "this USB controller is not part of this version; say usb=1 and leave usbversion= and "
+     "usbctrl= "
+     "out (-usb)"},
+    {"usb-*", "there is no such USB device here (there are usb-tablet, usb-mouse, usb-kbd and "
+              "usb-hub)"},
     {"ac97 AC97 es1370 ES1370 sb16 adlib cs4231a gus intel-hda ich9-intel-hda hda-*",
      "sound cards are not part of this version; leave soundhw= out"},
     {"isa-serial* pci-serial*", "say -serial for COM1 to COM4"},
@@ -501,6 +503,8 @@ bool libxl_device(struct libxl *p, const char *option, const char *arg, struct e
         ok = ahci_keys(p, &o, err);
     else if (!strcmp(driver, "VGA"))
         ok = vga_keys(p, &o, err);
+    else if (libxl_usb_driver(driver))
+        ok = libxl_usb_keys(p, &o, driver, err);
     else {
         const char *text = absent_device(driver);
         err_set(err, "%s %s: %s", option, driver,

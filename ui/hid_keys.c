@@ -35,3 +35,11 @@ unsigned hid_key(unsigned usage)
 {
     return usage < HID_KEY_COUNT ? keys[usage] : KEY_RESERVED;
 }
+
+unsigned hid_usage(unsigned keycode)
+{
+    for (unsigned usage = 0; keycode != KEY_RESERVED && usage < HID_KEY_COUNT; usage++)
+        if (keys[usage] == keycode)
+            return usage;
+    return 0;
+}

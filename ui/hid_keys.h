@@ -12,4 +12,7 @@
  * with a tall one, is the same position as 0x31. */
 unsigned hid_key(unsigned usage);
 
+/* The other way: the usage of a KEY_*; 0: none. */
+unsigned hid_usage(unsigned keycode);
+
 #endif

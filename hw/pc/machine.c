@@ -6,6 +6,7 @@
  */
 #include "hw/pc/machine.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "hw/core/bus.h"
@@ -23,6 +24,8 @@
 #include "hw/pc/piix4_pm.h"
 #include "hw/pc/platform.h"
 #include "hw/pc/serial.h"
+#include "hw/pc/uhci.h"
+#include "hw/pc/usb_set.h"
 #include "hw/pc/vga.h"
 #include "hw/xen/hypervisor.h"
 
@@ -57,6 +60,7 @@ struct machine {
     struct piix3_ide *ide;
     struct ahci *ahci;
     struct fdc *fdc;
+    struct usb_set *usb;
     uint32_t asserted[16]; /* by ISA line: one bit per source */
 };
 
@@ -189,6 +193,43 @@ static bool add_power_management(struct machine *m, struct err *err)
     return true;
 }
 
+/* A controller, whose bus is called id.0, or, without one, by the next free number. */
+static bool add_uhci(struct machine *m, uint8_t devfn, const char *id, unsigned *unnamed,
+                     struct err *err)
+{
+    char name[64];
+    struct uhci *u = uhci_realize(m->pci, m->dma, m->config.clock, &m->devices, devfn,
+                                  usb_set_buses(m->usb), err);
+    if (!u)
+        return false;
+    if (id)
+        snprintf(name, sizeof(name), "%.56s.0", id);
+    else
+        snprintf(name, sizeof(name), "usb-bus.%u", (*unnamed)++);
+    struct usb_port *ports[UHCI_PORTS];
+    for (unsigned i = 0; i < UHCI_PORTS; i++)
+        ports[i] = uhci_port(u, i);
+    return usb_set_add_bus(m->usb, name, ports, UHCI_PORTS, err);
+}
+
+/* The PIIX3's controller and those of their own slots; then what is plugged in. */
+static bool add_usb(struct machine *m, unsigned *slot, struct err *err)
+{
+    const struct config *config = m->config.config;
+    unsigned unnamed = 0;
+    if (config->usb && !add_uhci(m, PCI_DEVFN(1, 2), NULL, &unnamed, err))
+        return false;
+    for (size_t i = 0; i < config->usb_controller_count; i++) {
+        const char *id = config->usb_controllers[i].id;
+        if (!add_uhci(m, PCI_DEVFN((*slot)++, 0), id, &unnamed, err))
+            return false;
+    }
+    for (size_t i = 0; i < config->usb_device_count; i++)
+        if (!usb_set_plug(m->usb, &config->usb_devices[i], err))
+            return false;
+    return true;
+}
+
 static bool add_platform(struct machine *m, struct err *err)
 {
     struct platform_config platform = {
@@ -318,6 +359,8 @@ static bool build(struct machine *m, struct err *err)
     }
     if (config->vga == CONFIG_VGA_STD && !add_vga(m, slot++, err))
         return false;
+    if (!add_usb(m, &slot, err))
+        return false;
     if (config->ahci && !add_ahci(m, slot, err)) /* the last card of libxl's line */
         return false;
 
@@ -337,7 +380,8 @@ struct machine *machine_new(const struct machine_config *config, struct err *err
     m->bus = bus_new(config->hv);
     m->dma = m->bus ? dma_new(config->hv) : NULL;
     m->pci = m->dma ? pci_bus_new(m->bus, config->hv) : NULL;
-    if (!m->pci) {
+    m->usb = m->pci ? usb_set_new(config->clock, config->input, &m->devices) : NULL;
+    if (!m->usb) {
         err_set(err, "out of memory");
         machine_free(m);
         return NULL;
@@ -355,6 +399,7 @@ void machine_free(struct machine *m)
     if (!m)
         return;
     devices_destroy(&m->devices);
+    usb_set_free(m->usb);
     pci_bus_free(m->pci);
     dma_free(m->dma);
     bus_free(m->bus);
@@ -384,6 +429,11 @@ struct piix3_ide *machine_ide(struct machine *m)
 struct fdc *machine_fdc(struct machine *m)
 {
     return m->fdc;
+}
+
+struct usb_set *machine_usb(struct machine *m)
+{
+    return m->usb;
 }
 
 struct ahci *machine_ahci(struct machine *m)

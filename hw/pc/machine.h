@@ -26,6 +26,7 @@ struct ahci;
 struct fdc;
 struct machine;
 struct piix3_ide;
+struct usb_set;
 
 struct machine_config {
     const struct config *config; /* memory, boot order, drives' identities, graphics */
@@ -65,6 +66,8 @@ struct device_list *machine_devices(struct machine *machine);
 struct piix3_ide *machine_ide(struct machine *machine);
 struct fdc *machine_fdc(struct machine *machine);
 struct ahci *machine_ahci(struct machine *machine); /* NULL: there is none */
+
+struct usb_set *machine_usb(struct machine *machine); /* always there, maybe without a bus */
 
 /* The CD drive config->drives[index], at whichever controller: as piix3_ide.h says of each. */
 struct block *machine_set_medium(struct machine *machine, size_t index, struct block *block);

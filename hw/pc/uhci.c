@@ -23,7 +23,7 @@ enum {
 #define PORT_KEPT       (PORT_READ_WRITE | PORT_CLEARABLE)
 
 /* PCI registers (290550, 2.4) */
-enum { PCI_COMMAND = 0x04, PCI_STATUS = 0x06, SBRNUM = 0x60, LEGSUP = 0xC0 };
+enum { PCI_COMMAND = 0x04, SBRNUM = 0x60, MSTAT = 0x6A, LEGSUP = 0xC0 };
 #define LEGSUP_DEFAULT   0x2000
 #define LEGSUP_PIRQ      0x2000 /* the interrupt reaches PIRQD */
 #define LEGSUP_IRQ       0x1000 /* it is asserted, gate or no gate */
@@ -462,9 +462,9 @@ struct uhci *uhci_realize(struct pci_bus *pci, struct dma *dma, struct clock *cl
         return NULL;
     }
     timer_init(&u->timer, clock, frames_are_over, u);
-    pci_set16(u->pci.config + PCI_STATUS, 0x0280); /* medium DEVSEL, fast back-to-back */
-    u->pci.writable[0x0D] = 0xF0;                  /* latency timer */
-    u->pci.config[SBRNUM] = 0x10;                  /* USB 1.0 */
+    u->pci.writable[0x0D] = 0xF0; /* latency timer */
+    u->pci.config[SBRNUM] = 0x10; /* USB 1.0 */
+    u->pci.config[MSTAT] = 0x01;  /* the clock is 48 MHz */
     pci_set16(u->pci.config + LEGSUP, LEGSUP_DEFAULT);
     pci_set16(u->pci.writable + LEGSUP, LEGSUP_WRITABLE);
     pci_set16(u->pci.clearable + LEGSUP, LEGSUP_CLEARABLE);

@@ -406,8 +406,6 @@ bool usb_device_loaded(struct usb_device *d, struct err *err)
         (d->stage == USB_STAGE_OUT && d->count != d->length))
         return err_set(err, "saved state of %s %s: its control pipe is impossible", d->ops->product,
                        d->path);
-    if (d->ops->configured)
-        d->ops->configured(d);
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ui/hid_keys.h"
 #include "ui/input.h"
 
 /* Class requests (7.2) and descriptors (7.1) */
@@ -345,7 +346,7 @@ static void idle_is_over(void *opaque)
 static void key_moved(void *opaque, unsigned keycode, bool down)
 {
     struct usb_hid *h = opaque;
-    uint8_t usage = usb_hid_usage(keycode);
+    const uint8_t usage = (uint8_t)hid_usage(keycode);
     if (!usage || bit(h->held, usage) == down)
         return; /* the guest repeats a held key itself */
     flip(h->held, usage);
@@ -481,19 +482,25 @@ static void forget_events(struct usb_hid *h)
     timer_disarm(&h->idle_timer);
 }
 
+/* Events are for the device that the guest set up last. */
+static void take_events(struct usb_hid *h)
+{
+    if (!h->usb.configuration) {
+        input_unset_keyboard(h->input, &h->keyboard);
+        input_unset_pointer(h->input, &h->pointer);
+    } else if (h->kind == USB_KEYBOARD) {
+        input_set_keyboard(h->input, &h->keyboard);
+    } else {
+        input_set_pointer(h->input, &h->pointer);
+    }
+}
+
 static void hid_configured(struct usb_device *d)
 {
     struct usb_hid *h = (struct usb_hid *)d;
-    if (d->configuration) {
-        if (h->kind == USB_KEYBOARD)
-            input_set_keyboard(h->input, &h->keyboard);
-        else
-            input_set_pointer(h->input, &h->pointer);
-        return;
-    }
-    input_unset_keyboard(h->input, &h->keyboard);
-    input_unset_pointer(h->input, &h->pointer);
-    forget_events(h);
+    take_events(h);
+    if (!d->configuration)
+        forget_events(h);
 }
 
 static void hid_bus_reset(struct usb_device *d)
@@ -529,6 +536,7 @@ static bool hid_loaded(struct device *device, struct err *err)
                        h->usb.path);
     if (!usb_device_loaded(&h->usb, err))
         return false;
+    take_events(h);
     timer_disarm(&h->idle_timer);
     h->reported_at = clock_now(h->clock);
     if (h->kind == USB_KEYBOARD && h->usb.configuration)

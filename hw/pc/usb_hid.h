@@ -20,7 +20,4 @@ struct usb_device *usb_hid_realize(struct usb_port *port, enum usb_hid_kind kind
                                    struct clock *clock, struct input *input,
                                    struct device_list *devices, struct err *err);
 
-/* The keyboard page's usage of a key position (KEY_*), 0 if it has none. */
-uint8_t usb_hid_usage(unsigned keycode);
-
 #endif

@@ -68,6 +68,12 @@ struct machine_rig *machine_rig_new_lines(struct chardev *com1, struct chardev *
                    {.ahci = true, .ahci_port = 0},
                    {.ahci = true, .ahci_port = 2, .cdrom = true}},
         .drive_count = 5,
+        .usb = true,
+        /* The mouse brings a hub into the last port, and is behind it with the keyboard. */
+        .usb_devices = {{.kind = CONFIG_USB_TABLET},
+                        {.kind = CONFIG_USB_MOUSE},
+                        {.kind = CONFIG_USB_KEYBOARD}},
+        .usb_device_count = 3,
         .serial_count = 1,
     };
     rig->hv = fake_hypervisor_new((size_t)rig->config.ram_bytes);

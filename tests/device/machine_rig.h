@@ -23,7 +23,8 @@ struct machine_rig {
     unsigned power_offs, resets, suspends, tray_moves;
 };
 
-/* A disk as unit 0, a CD as unit 2, an empty CD drive as unit 3, VGA, COM1. Aborts if it cannot be
+/* A disk as unit 0, a CD as unit 2, an empty CD drive as unit 3, VGA, COM1; USB with a
+ * tablet, a mouse, a keyboard and a hub. Aborts if it cannot be
  * built. */
 struct machine_rig *machine_rig_new(void);
 /* The same with something plugged into COM1. */

@@ -39,14 +39,14 @@ static void functions_are_where_guests_know_them(void **state)
         unsigned slot, fn;
         uint32_t id;
     } functions[] = {
-        {0, 0, 0x12378086}, {1, 0, 0x70008086}, {1, 1, 0x70108086}, {1, 3, 0x71138086},
+        {0, 0, 0x12378086}, {1, 0, 0x70008086}, {1, 1, 0x70108086}, {1, 2, 0x70208086}, {1, 3, 0x71138086},
         {2, 0, 0x00015853}, {3, 0, 0x11111234}, {4, 0, 0x29228086},
     };
     unsigned found = 0;
     for (unsigned devfn = 0; devfn < 256; devfn++)
         found += bus_pci_read(bus, (uint8_t)devfn, 0, 4) != 0xFFFFFFFF;
-    assert_int_equal(found, 7);
-    for (unsigned i = 0; i < 7; i++) {
+    assert_int_equal(found, 8);
+    for (unsigned i = 0; i < 8; i++) {
         uint8_t devfn = PCI_DEVFN(functions[i].slot, functions[i].fn);
         assert_int_equal(bus_pci_read(bus, devfn, 0, 4), functions[i].id);
         assert_int_equal(bus_pci_read(bus, devfn, 0x2C, 4), 0x00015853);

@@ -246,8 +246,6 @@ static void test_refused_devices(void **state)
     refused(BASE "-net nic,model=e1000", "-net nic|type=vif");
     refused(BASE "-nic user", "-nic user|type=vif");
     accepted(BASE "-net none -nic none");
-    refused(BASE "-usb -usbdevice tablet -usbdevice mouse", "-usb|usbdevice=");
-    refused(BASE "-usbdevice tablet", "-usbdevice|usbdevice=");
     refused(BASE "-kernel /guest/a.img -initrd /guest/b.img -append 'console=ttyS0 quiet'",
             "-kernel|disk or CD");
     refused(BASE "-spice port=1", "-spice|vnc=1");
@@ -262,7 +260,6 @@ static void test_refused_devices(void **state)
         {"e1000,netdev=x", "e1000|type=vif"},
         {"e1000e", "e1000e|type=vif"},
         {"pcnet", "pcnet|type=vif"},
-        {"usb-tablet,port=1", "usb-tablet|USB"},
         {"xen-platform,addr=3", "xen-platform|-machine xenfv"},
         {"xen-pvdevice,device-id=0xc000", "xen-pvdevice|vendor_device="},
         {"xen-pci-passthrough", "xen-pci-passthrough|pci="},

@@ -162,7 +162,11 @@ static const struct line lines[] = {
      VNC "-device %V -boot order=cda -usb -usbdevice tablet -usbdevice mouse -net none "
          "-machine xenfv,suppress-vmdesc=on -m 56",
      false, false},
-    {"usbversion",
+    {"usbversion=1",
+     VNC "-device %V -boot order=cda -device piix3-usb-uhci,id=usb -net none -machine "
+         "xenfv,suppress-vmdesc=on -m 56",
+     false, false},
+    {"usbversion=3",
      VNC "-device %V -boot order=cda -device nec-usb-xhci,id=usb -net none -machine "
          "xenfv,suppress-vmdesc=on -m 56",
      false, false},
