@@ -338,6 +338,7 @@ static void idle_reports(void **state)
     ms(t, 400);
     assert_int_equal(answer(t), 8);
     assert_int_equal(control(t, 5, 0x21, 10, 25 << 8, 0, 0), 0); /* 100 ms */
+    assert_int_equal(report(t, 5, 8), 8);
     for (unsigned i = 0; i < 3; i++) {
         ask(t, 5, 8);
         ms(t, 60);
