@@ -39,8 +39,8 @@ static void functions_are_where_guests_know_them(void **state)
         unsigned slot, fn;
         uint32_t id;
     } functions[] = {
-        {0, 0, 0x12378086}, {1, 0, 0x70008086}, {1, 1, 0x70108086}, {1, 2, 0x70208086}, {1, 3, 0x71138086},
-        {2, 0, 0x00015853}, {3, 0, 0x11111234}, {4, 0, 0x29228086},
+        {0, 0, 0x12378086}, {1, 0, 0x70008086}, {1, 1, 0x70108086}, {1, 2, 0x70208086},
+        {1, 3, 0x71138086}, {2, 0, 0x00015853}, {3, 0, 0x11111234}, {4, 0, 0x29228086},
     };
     unsigned found = 0;
     for (unsigned devfn = 0; devfn < 256; devfn++)
