@@ -87,8 +87,8 @@ static bool open_all(struct domain *d, struct err *err)
     d->input = input_new();
     if (!d->display || !d->input)
         return err_set(err, "out of memory");
-    return domain_open_screen(d, err) && open_hypervisor(d, err) && open_machine(d, err) &&
-           domain_open_monitors(d, err);
+    return domain_open_screen(d, err) && domain_open_window(d, err) && open_hypervisor(d, err) &&
+           open_machine(d, err) && domain_open_monitors(d, err);
 }
 
 struct domain *domain_open(const struct config *config, struct loop *loop, struct err *err)
@@ -143,6 +143,7 @@ bool domain_start(struct domain *d, struct err *err)
         .uid = c->uid,
         .gid = c->gid,
         .seccomp = c->seccomp,
+        .window = d->window != NULL,
     };
     /* First the ioreq server is enabled, so that no access is lost whoever lets the vCPUs go at
      * "running"; requests wait for the loop. What we say in xenstore is the last: libxl asks over
@@ -155,6 +156,7 @@ bool domain_start(struct domain *d, struct err *err)
     d->xenstore = NULL;
     if (!domain_serve_screen(d, err) || !confine(&confinement, d->hv, err))
         return false;
+    domain_confine_window(d);
     if (c->chroot_dir || c->run_as || c->seccomp)
         qmp_forget_paths(d->qmp);
     return true;
@@ -170,6 +172,7 @@ void domain_close(struct domain *d)
     loop_undefer(d->loop, &d->io_error);
     loop_undefer(d->loop, &d->reset);
     qmp_free(d->qmp);
+    domain_close_window(d);
     if (d->vnc)
         d->screen->close(d->vnc);
     vnc_listen_close(&d->listen);

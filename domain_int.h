@@ -9,6 +9,7 @@
 #include "hw/core/loop.h"
 #include "toolstack/qmp.h"
 #include "ui/input.h"
+#include "ui/sdl_module.h"
 #include "ui/vnc_module.h"
 
 /* What an image's errors come back with. */
@@ -39,6 +40,8 @@ struct domain {
     const struct vnc_module *screen;
     struct keymap *keymap;
     struct vnc *vnc;
+    const struct sdl_module *window_module;
+    struct sdl *window;        /* NULL: none */
     struct xenstore *xenstore; /* until the confinement */
     struct qmp_target target;
     struct qmp *qmp;
@@ -90,6 +93,9 @@ void domain_stop_for_error(void *opaque);
 void domain_power_off(void *opaque);
 void domain_guest_reset(void *opaque);
 void domain_suspend(void *opaque);
+
+/* Of struct sdl_config: the person at the window ends the guest. */
+void domain_window_closed(void *opaque);
 void domain_time_offset(void *opaque, int64_t seconds);
 
 /* ---- domain_chardev.c ---- */
@@ -120,6 +126,13 @@ bool domain_serve_screen(struct domain *d, struct err *err);
 bool domain_vnc_info(void *opaque, struct qmp_vnc_info *info);
 bool domain_set_vnc_password(void *opaque, const char *password, bool view_only, struct err *err);
 bool domain_expire_vnc_password(void *opaque, time_t when, struct err *err);
+
+/* ---- domain_window.c ---- */
+
+/* If one is asked for. Before the confinement, which its thread then has a part of its own in. */
+bool domain_open_window(struct domain *d, struct err *err);
+void domain_confine_window(struct domain *d);
+void domain_close_window(struct domain *d);
 
 /* ---- domain_target.c ---- */
 

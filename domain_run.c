@@ -17,16 +17,29 @@ static void say_once(struct domain *d, const char *what)
     d->ending = true;
 }
 
+/* `reason`: one of QAPI's ShutdownCause. */
+static void power_off(struct domain *d, bool guest, const char *reason)
+{
+    d->state = QMP_SHUTDOWN;
+    hv_shutdown(d->hv, HV_SHUTDOWN_POWEROFF);
+    if (d->qmp)
+        qmp_event_shutdown(d->qmp, guest, reason);
+    if (!d->config->no_shutdown)
+        loop_quit(d->loop, 0);
+}
+
 void domain_power_off(void *opaque)
 {
     struct domain *d = opaque;
     say_once(d, "the guest powered off");
-    d->state = QMP_SHUTDOWN;
-    hv_shutdown(d->hv, HV_SHUTDOWN_POWEROFF);
-    if (d->qmp)
-        qmp_event_shutdown(d->qmp, true, "guest-shutdown");
-    if (!d->config->no_shutdown)
-        loop_quit(d->loop, 0);
+    power_off(d, true, "guest-shutdown");
+}
+
+void domain_window_closed(void *opaque)
+{
+    struct domain *d = opaque;
+    say_once(d, "the window was closed: the guest is powered off");
+    power_off(d, false, "host-ui");
 }
 
 void domain_guest_reset(void *opaque)

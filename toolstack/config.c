@@ -57,6 +57,8 @@ const char config_usage[] =
     "  -usbdevice tablet|mouse|keyboard   a USB device, and -usb\n"
     "  -device usb-tablet|usb-mouse|usb-kbd|usb-hub[,id=ID][,bus=B][,port=N[.N]...]\n"
     "  -device piix3-usb-uhci[,id=ID]   a further controller, its bus is ID.0\n"
+    "  -display sdl[,full-screen=on][,window-close=off][,grab-mod=lshift-lctrl-lalt|rctrl]\n"
+    "         [,show-cursor=on]   a window on $DISPLAY; -sdl is the same; -full-screen\n"
     "  -k MAP                     keyboard layout of viewers that send characters\n"
     "  -L DIR                     look for option ROMs there first\n"
     "  -serial pty|null|none|stdio|file:F|unix:PATH[,server,nowait]|tcp:HOST:PORT[,server,nowait]\n"

@@ -146,6 +146,21 @@ struct config_vnc {
     bool viewer; /* a viewer is started, too */
 };
 
+/* Which keys make the next one the window's. */
+enum config_grab {
+    CONFIG_GRAB_CTRL_ALT,
+    CONFIG_GRAB_SHIFT /* and Ctrl+Alt */,
+    CONFIG_GRAB_RIGHT_CTRL
+};
+
+struct config_sdl {
+    bool enabled;
+    bool full_screen;  /* -full-screen */
+    bool ignore_close; /* window-close=off */
+    bool show_cursor;  /* the host's pointer is seen over a guest's that takes positions */
+    enum config_grab grab;
+};
+
 struct config {
     enum config_action action;
     unsigned domid;
@@ -175,6 +190,7 @@ struct config {
     struct config_fd fds[CONFIG_MAX_FDS];
     size_t fd_count;
     struct config_vnc vnc;
+    struct config_sdl sdl;
     char *keymap;                        /* -k, or NULL; letters, digits, '-', '_' only */
     char *rom_dirs[CONFIG_MAX_ROM_DIRS]; /* -L: searched first for option ROMs */
     size_t rom_dir_count;

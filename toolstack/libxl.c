@@ -267,15 +267,6 @@ static bool opt_incoming(struct libxl *p, const char *option, const char *arg, s
 
 /* ---- screen and keyboard ---- */
 
-static bool opt_display(struct libxl *p, const char *option, const char *arg, struct err *err)
-{
-    (void)p;
-    if (!strcmp(arg, "none"))
-        return true;
-    return err_set(err, "%s %.*s: not part of this version; use -vnc (xl: vnc=1 and sdl=0)", option,
-                   (int)strcspn(arg, ",="), arg);
-}
-
 static bool opt_keymap(struct libxl *p, const char *option, const char *arg, struct err *err)
 {
     size_t n = strlen(arg);
@@ -494,7 +485,9 @@ static const struct option {
     {"usb", false, ACT, NULL, libxl_usb},
     {"usbdevice", true, ACT, NULL, libxl_usbdevice},
     {"vga", true, ACT, NULL, libxl_vga},
-    {"display", true, ACT, NULL, opt_display},
+    {"display", true, ACT, NULL, libxl_display},
+    {"sdl", false, ACT, NULL, libxl_sdl},
+    {"full-screen", false, ACT, NULL, libxl_full_screen},
     {"vnc", true, ACT, NULL, libxl_vnc},
     {"vncviewer", false, ACT, NULL, libxl_vncviewer},
     {"k", true, ACT, NULL, opt_keymap},
@@ -523,6 +516,7 @@ static const struct option {
     {"nodefconfig", false, IGNORE, "there are no configuration files", NULL},
     {"nographic", false, IGNORE, "screens and serial lines are said one by one", NULL},
     {"no-hpet", false, IGNORE, "the HPET is Xen's", NULL},
+    {"disable-opengl", false, IGNORE, "the window is drawn without OpenGL", NULL},
     {"trace", true, IGNORE, "there are no trace points; the guest sees no difference", NULL},
 
     {"kernel", true, REFUSE, NO_BOOT, NULL},
@@ -536,8 +530,6 @@ static const struct option {
     {"audiodev", true, REFUSE, "sound is not part of this version; leave it out", NULL},
     {"audio", true, REFUSE, "sound is not part of this version; leave it out", NULL},
     {"spice", true, REFUSE, "spice is not part of this version; use vnc=1 and spice=0", NULL},
-    {"sdl", false, REFUSE, "not part of this version; use -vnc (xl: vnc=1 and sdl=0)", NULL},
-    {"full-screen", false, REFUSE, "not part of this version; use -vnc", NULL},
     {"object", true, REFUSE, LEAVE, NULL},
     {"fsdev", true, REFUSE, LEAVE, NULL},
     {"virtfs", true, REFUSE, LEAVE, NULL},
@@ -574,7 +566,6 @@ static const struct option {
     {"vnclisten", true, REFUSE, TRADITIONAL, NULL},
     {"videoram", true, REFUSE, TRADITIONAL, NULL},
     {"std-vga", false, REFUSE, TRADITIONAL, NULL},
-    {"disable-opengl", false, REFUSE, TRADITIONAL, NULL},
     {"acpi", false, REFUSE, TRADITIONAL, NULL},
     {"vcpus", true, REFUSE, TRADITIONAL, NULL},
     {"vcpu_avail", true, REFUSE, TRADITIONAL, NULL},

@@ -66,6 +66,9 @@ bool libxl_device(struct libxl *p, const char *option, const char *arg, struct e
 bool libxl_vga(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_vnc(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_vncviewer(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_display(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_sdl(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_full_screen(struct libxl *p, const char *option, const char *arg, struct err *err);
 
 bool libxl_usb(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_usbdevice(struct libxl *p, const char *option, const char *arg, struct err *err);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "hw/core/clock.h"
+#include "ui/words.h"
 
 #define BLANK_WIDTH  640
 #define BLANK_HEIGHT 480
@@ -83,42 +84,14 @@ static bool new_surface(struct surface *s, int width, int height)
     return true;
 }
 
-/* What is seen without a graphics chip: a few words in a font of 5x7 dots, four times as large. */
+/* What is seen without a graphics chip. */
 static void draw_message(const struct surface *s)
 {
-    static const char letters[] = "adeghinopstyNr ";
-    static const uint8_t font[][7] = {
-        {0x00, 0x00, 0x0E, 0x01, 0x0F, 0x11, 0x0F}, /* a */
-        {0x01, 0x01, 0x0D, 0x13, 0x11, 0x11, 0x0F}, /* d */
-        {0x00, 0x00, 0x0E, 0x11, 0x1F, 0x10, 0x0E}, /* e */
-        {0x00, 0x0F, 0x11, 0x11, 0x0F, 0x01, 0x0E}, /* g */
-        {0x10, 0x10, 0x16, 0x19, 0x11, 0x11, 0x11}, /* h */
-        {0x04, 0x00, 0x0C, 0x04, 0x04, 0x04, 0x0E}, /* i */
-        {0x00, 0x00, 0x16, 0x19, 0x11, 0x11, 0x11}, /* n */
-        {0x00, 0x00, 0x0E, 0x11, 0x11, 0x11, 0x0E}, /* o */
-        {0x00, 0x1E, 0x11, 0x11, 0x1E, 0x10, 0x10}, /* p */
-        {0x00, 0x00, 0x0F, 0x10, 0x0E, 0x01, 0x1E}, /* s */
-        {0x08, 0x08, 0x1C, 0x08, 0x08, 0x09, 0x06}, /* t */
-        {0x00, 0x11, 0x11, 0x11, 0x0F, 0x01, 0x0E}, /* y */
-        {0x11, 0x19, 0x19, 0x15, 0x13, 0x13, 0x11}, /* N */
-        {0x00, 0x00, 0x16, 0x19, 0x10, 0x10, 0x10}, /* r */
-        {0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00},
-    };
     static const char text[] = "No graphics in this guest";
-    const int scale = 4, advance = 6 * scale;
+    const int scale = 4;
     const uint32_t grey = 0xAAAAAA;
-    int left = (BLANK_WIDTH - (int)(sizeof(text) - 1) * advance) / 2;
-    int top = (BLANK_HEIGHT - 7 * scale) / 2;
-
-    for (size_t i = 0; i < sizeof(text) - 1; i++) {
-        const char *at = strchr(letters, text[i]);
-        const uint8_t *rows = at ? font[at - letters] : font[sizeof(letters) - 2];
-        uint32_t *corner = s->pixels + top * s->width + left + (int)i * advance;
-        for (int y = 0; y < 7 * scale; y++)
-            for (int x = 0; x < 5 * scale; x++)
-                if (rows[y / scale] >> (4 - x / scale) & 1)
-                    corner[y * s->width + x] = grey;
-    }
+    words_draw(s, (s->width - words_width(text, scale)) / 2, (s->height - WORDS_HEIGHT * scale) / 2,
+               scale, grey, text);
 }
 
 /* The screen while no chip is connected. Drawn when it is looked at, not before. */

@@ -56,8 +56,8 @@ static bool needs_hypercalls(void)
     return missing;
 }
 
-/* All threads get it. */
-static bool filter(const struct filter_program *program, struct err *err)
+/* With TSYNC all threads get it, without only this one. */
+static bool filter(const struct filter_program *program, unsigned flags, struct err *err)
 {
     struct sock_filter code[FILTER_MAX];
     uint32_t own = (uint32_t)getpid();
@@ -67,7 +67,7 @@ static bool filter(const struct filter_program *program, struct err *err)
             code[i].k = own;
     }
     const struct sock_fprog f = {.len = program->len, .filter = code};
-    long rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &f);
+    long rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &f);
     if (!rc)
         return true;
     int why = rc > 0 ? ESRCH : errno; /* more than 0: the thread that cannot have it */
@@ -172,7 +172,8 @@ bool confine(const struct confine_config *config, struct hypervisor *hv, struct 
         return false;
     return !config->seccomp ||
            (give_up_powers(config->open_files ? CAP_TO_MASK(CAP_DAC_READ_SEARCH) : 0, err) &&
-            filter(&filter_main[hypercalls][config->open_files], err));
+            filter(&filter_main[config->window][hypercalls][config->open_files],
+                   SECCOMP_FILTER_FLAG_TSYNC, err));
 }
 
 bool confine_companion(bool filtered, struct err *err)
@@ -183,7 +184,8 @@ bool confine_companion(bool filtered, struct err *err)
 #endif
     if (!lower_limit(RLIMIT_CORE, 0, "core dumps", err))
         return false;
-    return !filtered || (give_up_powers(0, err) && filter(&filter_companion, err));
+    return !filtered ||
+           (give_up_powers(0, err) && filter(&filter_companion, SECCOMP_FILTER_FLAG_TSYNC, err));
 }
 
 bool confine_backend(const struct confine_config *config, struct err *err)
@@ -197,5 +199,15 @@ bool confine_backend(const struct confine_config *config, struct err *err)
     /* Another user's image is opened for writing too. */
     return !config->seccomp ||
            (give_up_powers(config->open_files ? CAP_TO_MASK(CAP_DAC_OVERRIDE) : 0, err) &&
-            filter(&filter_backend[config->open_files], err));
+            filter(&filter_backend[config->open_files], SECCOMP_FILTER_FLAG_TSYNC, err));
+}
+
+bool confine_window_open(struct err *err)
+{
+    return drop_capabilities(0, err);
+}
+
+bool confine_window(struct err *err)
+{
+    return filter(&filter_window, 0, err);
 }

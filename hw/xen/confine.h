@@ -23,6 +23,7 @@ struct confine_config {
     bool seccomp;    /* system-call filter, no core dumps, no capabilities; off: -sandbox off */
     bool open_files; /* the filter lets files be opened by name, for reading (a CD changed by name)
                       */
+    bool window;     /* there is a window's thread, which is yet to narrow its own filter */
 };
 
 /*
@@ -46,5 +47,19 @@ bool confine_companion(bool filter, struct err *err);
  * hypercall, nothing of the device model's. The other fields do not count.
  */
 bool confine_backend(const struct confine_config *config, struct err *err);
+
+/*
+ * The window's thread alone, which must be there before confine(). First when it has its connection
+ * to the X server: no capabilities. Not if the process is to become another user: that takes them
+ * from every thread, and needs them in every thread. False and *err if not.
+ */
+bool confine_window_open(struct err *err);
+
+/*
+ * Then, after confine() with a filter and `window`: another filter beside that one, of what an open
+ * connection to an X server, memory and waiting need, and nothing else of what the process still
+ * may. False and *err if not.
+ */
+bool confine_window(struct err *err);
 
 #endif

@@ -268,7 +268,8 @@ bool xenstub_start(struct xenstub *x, const char *const argv[])
     const char *env[16] = {ld, file, store, id, "XEN_QEMU_CONSOLE_LIMIT=1048576"};
     size_t n = 5;
     for (char **e = environ; *e && n < 14; e++)
-        if (!strncmp(*e, "PATH=", 5) || strstr(*e, "SAN_OPTIONS="))
+        if (!strncmp(*e, "PATH=", 5) || !strncmp(*e, "DISPLAY=", 8) ||
+            !strncmp(*e, "XAUTHORITY=", 11) || strstr(*e, "SAN_OPTIONS="))
             env[n++] = *e;
     /* To look for leaks is to stop threads, by means that the confinement forbids. */
     if (!getenv("ASAN_OPTIONS"))

@@ -15,10 +15,13 @@ struct filter_program {
     const struct sock_filter *code;
 };
 
-/* The main process's: [raw hypercalls needed][files opened by name for reading]. */
-extern const struct filter_program filter_main[2][2];
+/* The main process's: [a window's thread is there][raw hypercalls needed][files opened by name for
+ * reading]. */
+extern const struct filter_program filter_main[2][2][2];
 extern const struct filter_program filter_companion;
 /* [images opened by name] */
 extern const struct filter_program filter_backend[2];
+/* Of one thread, beside the main process's. */
+extern const struct filter_program filter_window;
 
 #endif

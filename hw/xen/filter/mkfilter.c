@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdbool.h>
@@ -34,9 +35,10 @@
 /* A filter to be made. */
 struct wanted {
     const char *name;
-    enum { WHO_MAIN, WHO_COMPANION, WHO_BACKEND } who;
+    enum { WHO_MAIN, WHO_COMPANION, WHO_BACKEND, WHO_WINDOW } who;
     bool hypercalls; /* raw ones */
     bool open_files; /* by name, for reading */
+    bool window;     /* a thread is to narrow its own filter later */
 };
 
 /* Allowed whatever the arguments. */
@@ -96,6 +98,16 @@ static const char *const backend_allowed[] = {
     "sched_getaffinity", "membarrier", "exit", "exit_group", "gettid", "getpid", "rt_sigaction",
     "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "clock_gettime", "clock_getres",
     "gettimeofday", "time", "getrandom", "getrlimit", "uname", "sysinfo"};
+
+/* The window's thread: an X server's socket and the two eventfds, both open, the screen's copies,
+ * locks. No file, no descriptor made, none of Xen's, no image. */
+static const char *const window_allowed[] = {
+    "read", "write", "writev", "recvmsg", "recvfrom", "sendmsg", "sendto", "poll", "ppoll",
+    "shutdown", "close", "nanosleep", "clock_nanosleep", "restart_syscall",
+    /* memory, threads, signals, time, the end */
+    "munmap", "mremap", "madvise", "brk", "futex", "sched_yield", "set_robust_list", "exit",
+    "exit_group", "gettid", "getpid", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",
+    "clock_gettime", "clock_getres", "gettimeofday", "time", "getrandom"};
 
 /* No library has a reason to try these: whoever does is no longer us. */
 static const char *const deadly[] = {"execve",
@@ -217,6 +229,17 @@ static int no_new_code(scmp_filter_ctx ctx)
     return rc ? rc : allow_if(ctx, SCMP_SYS(mprotect), 2, PROT_EXEC, 0);
 }
 
+/* One more filter, of the thread that says so: it can only forbid. No flag, so that it neither
+ * becomes other threads' nor has a listener, who could allow. */
+static int add_narrowing(scmp_filter_ctx ctx)
+{
+    const struct scmp_arg_cmp plain[] = {
+        {.arg = 0, .op = SCMP_CMP_EQ, .datum_a = SECCOMP_SET_MODE_FILTER},
+        {.arg = 1, .op = SCMP_CMP_EQ, .datum_a = 0},
+    };
+    return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(seccomp), 2, plain);
+}
+
 static int add_arguments(scmp_filter_ctx ctx, const struct wanted *w)
 {
     int rc = add_ioctls(ctx, xen_ioctls, COUNT(xen_ioctls));
@@ -234,6 +257,8 @@ static int add_arguments(scmp_filter_ctx ctx, const struct wanted *w)
         rc = allow_if(ctx, SCMP_SYS(socketpair), 0, UINT32_MAX, AF_UNIX);
     if (!rc && w->open_files)
         rc = allow_if(ctx, SCMP_SYS(openat), 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY);
+    if (!rc && w->window)
+        rc = add_narrowing(ctx);
     return rc;
 }
 
@@ -268,6 +293,7 @@ static int fill(scmp_filter_ctx ctx, const struct wanted *w)
         [WHO_MAIN] = {allowed, COUNT(allowed)},
         [WHO_COMPANION] = {companion_allowed, COUNT(companion_allowed)},
         [WHO_BACKEND] = {backend_allowed, COUNT(backend_allowed)},
+        [WHO_WINDOW] = {window_allowed, COUNT(window_allowed)},
     };
     int rc = add_names(ctx, SCMP_ACT_ALLOW, lists[w->who].names, lists[w->who].count);
     if (!rc)
@@ -277,7 +303,8 @@ static int fill(scmp_filter_ctx ctx, const struct wanted *w)
     if (!rc)
         rc = w->who == WHO_MAIN        ? add_arguments(ctx, w)
              : w->who == WHO_COMPANION ? add_companion_arguments(ctx)
-                                       : add_backend_arguments(ctx, w);
+             : w->who == WHO_BACKEND   ? add_backend_arguments(ctx, w)
+                                       : no_new_code(ctx);
     return rc;
 }
 
@@ -333,9 +360,14 @@ int main(void)
         {.name = "files", .open_files = true},
         {.name = "hypercalls", .hypercalls = true},
         {.name = "both", .hypercalls = true, .open_files = true},
+        {.name = "window_plain", .window = true},
+        {.name = "window_files", .window = true, .open_files = true},
+        {.name = "window_hypercalls", .window = true, .hypercalls = true},
+        {.name = "window_both", .window = true, .hypercalls = true, .open_files = true},
         {.name = "companion", .who = WHO_COMPANION},
         {.name = "keys", .who = WHO_BACKEND},
         {.name = "disks", .who = WHO_BACKEND, .open_files = true},
+        {.name = "window", .who = WHO_WINDOW},
     };
     /* What the kernel of the machine we build on can do does not matter. */
     seccomp_api_set(3);
@@ -344,9 +376,12 @@ int main(void)
     for (size_t i = 0; i < COUNT(all); i++)
         if (!print(&all[i]))
             return 1;
-    puts("\nconst struct filter_program filter_main[2][2] = {\n"
-         "    {PROGRAM(plain), PROGRAM(files)}, {PROGRAM(hypercalls), PROGRAM(both)}};\n"
+    puts("\nconst struct filter_program filter_main[2][2][2] = {\n"
+         "    {{PROGRAM(plain), PROGRAM(files)}, {PROGRAM(hypercalls), PROGRAM(both)}},\n"
+         "    {{PROGRAM(window_plain), PROGRAM(window_files)},\n"
+         "     {PROGRAM(window_hypercalls), PROGRAM(window_both)}}};\n"
          "const struct filter_program filter_companion = PROGRAM(companion);\n"
-         "const struct filter_program filter_backend[2] = {PROGRAM(keys), PROGRAM(disks)};");
+         "const struct filter_program filter_backend[2] = {PROGRAM(keys), PROGRAM(disks)};\n"
+         "const struct filter_program filter_window = PROGRAM(window);");
     return fflush(stdout) ? 1 : 0;
 }
