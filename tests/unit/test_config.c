@@ -129,8 +129,6 @@ static void test_vnc(void **state)
 static void test_no_screen(void **state)
 {
     (void)state;
-    refused(PREFIX "-vnc none -display none -display sdl " STDVGA SUFFIX,
-            "-display sdl|-vnc|sdl=0");
     accepted(PREFIX "-vnc none -display none -serial pty -nographic " STDVGA
                     "-boot order=cda -net none " SUFFIX);
     assert_false(config.vnc.enabled);
@@ -142,6 +140,38 @@ static void test_no_screen(void **state)
     assert_int_equal(config.vga, CONFIG_VGA_NONE);
     assert_int_equal(config.below_4g_end, 3221225472u);
     assert_int_equal(config.ram_bytes, 64 << 20);
+}
+
+static void test_window(void **state)
+{
+    (void)state;
+    accepted(PREFIX "-vnc none -display none -display sdl " STDVGA SUFFIX); /* sdl=1 opengl=1 */
+    assert_true(config.sdl.enabled);
+    assert_false(config.sdl.full_screen || config.sdl.ignore_close || config.sdl.show_cursor);
+    assert_int_equal(config.sdl.grab, CONFIG_GRAB_CTRL_ALT);
+    accepted(BASE "-display none");
+    assert_false(config.sdl.enabled);
+    accepted(BASE "-sdl -disable-opengl -full-screen"); /* as xend says it */
+    assert_true(config.sdl.enabled && config.sdl.full_screen);
+    accepted(BASE "-display sdl,gl=on,window-close=off,grab-mod=rctrl,show-cursor=on");
+    assert_true(config.sdl.enabled && config.sdl.ignore_close && config.sdl.show_cursor);
+    assert_int_equal(config.sdl.grab, CONFIG_GRAB_RIGHT_CTRL);
+    accepted(BASE "-display sdl,gl=off,window-close=on,grab-mod=lshift-lctrl-lalt,full-screen=on");
+    assert_true(config.sdl.full_screen && !config.sdl.ignore_close);
+    assert_int_equal(config.sdl.grab, CONFIG_GRAB_SHIFT);
+    accepted(BASE "-display sdl,ctrl_grab=on,window_close=off");
+    assert_int_equal(config.sdl.grab, CONFIG_GRAB_RIGHT_CTRL);
+    assert_true(config.sdl.ignore_close);
+    accepted(BASE "-display sdl,alt_grab=on");
+    assert_int_equal(config.sdl.grab, CONFIG_GRAB_SHIFT);
+
+    refused(BASE "-display gtk", "-display gtk|-display sdl");
+    refused(BASE "-display sdl,gl=maybe", "-display|gl=maybe");
+    refused(BASE "-display sdl,grab-mod=lalt", "-display|grab-mod=|lalt");
+    refused(BASE "-display sdl,window-close=perhaps", "-display|window-close=");
+    refused(BASE "-display sdl,whatever=on", "-display|whatever=");
+    refused(BASE "-display none,gl=on", "-display|gl=");
+    refused(BASE "-display ''", "-display|missing");
 }
 
 static void test_serial(void **state)
@@ -596,12 +626,13 @@ int main(void)
 {
     config.incoming_fd = -1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_minimal),         cmocka_unit_test(test_vnc),
-        cmocka_unit_test(test_no_screen),       cmocka_unit_test(test_serial),
-        cmocka_unit_test(test_refused_devices), cmocka_unit_test(test_misc),
-        cmocka_unit_test(test_traditional),     cmocka_unit_test(test_confinement),
-        cmocka_unit_test(test_monitors),        cmocka_unit_test(test_descriptors),
-        cmocka_unit_test(test_probe),           cmocka_unit_test(test_texts),
+        cmocka_unit_test(test_minimal),     cmocka_unit_test(test_vnc),
+        cmocka_unit_test(test_no_screen),   cmocka_unit_test(test_window),
+        cmocka_unit_test(test_serial),      cmocka_unit_test(test_refused_devices),
+        cmocka_unit_test(test_misc),        cmocka_unit_test(test_traditional),
+        cmocka_unit_test(test_confinement), cmocka_unit_test(test_monitors),
+        cmocka_unit_test(test_descriptors), cmocka_unit_test(test_probe),
+        cmocka_unit_test(test_texts),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libaio.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -413,6 +414,81 @@ static void other_threads(void)
     CHECK(!pthread_join(t, &result) && result == &mark);
 }
 
+static int window_socket[2];
+
+static void narrow(void)
+{
+    char byte = 'x';
+    int n;
+    struct pollfd wait = {.fd = window_socket[0], .events = POLLIN};
+    CHECK(confine_window(&err));
+    CHECK(send(window_socket[1], &byte, 1, MSG_NOSIGNAL) == 1 && poll(&wait, 1, -1) == 1);
+    CHECK(recv(window_socket[0], &byte, 1, 0) == 1);
+    void *p = malloc(1 << 20);
+    CHECK(p);
+    memset(p, 1, 1 << 20);
+    free(p);
+    /* What the process may and this thread may not. */
+    REFUSED(ioctl(window_socket[0], FIONREAD, &n));
+    REFUSED(ioctl(window_socket[0], _IOC(_IOC_NONE, 'P', 5, 16), 0)); /* IOCTL_PRIVCMD_DM_OP */
+    REFUSED(eventfd(0, 0));
+    REFUSED(dup(0));
+    REFUSED((int)pread(0, &byte, 1, 0));
+    REFUSED(mprotect(NULL, 1, PROT_EXEC));
+    REFUSED(accept(window_socket[0], NULL, NULL));
+    REFUSED(socketpair(AF_UNIX, SOCK_STREAM, 0, window_socket));
+}
+
+/* The window's thread: first no capabilities, then, behind the process's filter, its own. */
+static void *window_thread(void *opaque)
+{
+    char status[8192];
+    CHECK(confine_window_open(&err));
+    int fd = open("/proc/thread-self/status", O_RDONLY);
+    ssize_t n = read(fd, status, sizeof(status) - 1);
+    CHECK(n > 0 && !close(fd));
+    status[n] = '\0';
+    CHECK(strstr(status, "CapEff:\t0000000000000000\n"));
+    pthread_barrier_wait(&barrier);
+    pthread_barrier_wait(&barrier);
+    narrow();
+    return opaque;
+}
+
+static void window(void)
+{
+    const struct confine_config config = {.seccomp = true, .window = true};
+    pthread_t t;
+    int mark;
+    void *result;
+    CHECK(!socketpair(AF_UNIX, SOCK_STREAM, 0, window_socket));
+    CHECK(!pthread_barrier_init(&barrier, NULL, 2));
+    CHECK(!pthread_create(&t, NULL, window_thread, &mark));
+    pthread_barrier_wait(&barrier);
+    CHECK(confine(&config, NULL, &err));
+    pthread_barrier_wait(&barrier);
+    CHECK(!pthread_join(t, &result) && result == &mark);
+    int made = eventfd(0, 0); /* the others keep what they had */
+    CHECK(made >= 0);
+    REFUSED((int)syscall(SYS_seccomp, 1, 1, NULL)); /* SET_MODE_FILTER, for all threads */
+    REFUSED((int)syscall(SYS_seccomp, 1, 8, NULL)); /* … with a listener */
+}
+
+/* Without a window no filter can be added. */
+static void no_window(void)
+{
+    filter_only(false);
+    REFUSED((int)syscall(SYS_seccomp, 1, 0, NULL));
+    CHECK(!confine_window(&err) && strstr(err.text, "filter"));
+}
+
+static void test_the_window_s_thread(void **state)
+{
+    (void)state;
+    assert_fine(window);
+    assert_fine(no_window);
+}
+
 static void test_threads_that_exist_already(void **state)
 {
     (void)state;
@@ -503,7 +579,7 @@ int main(void)
         cmocka_unit_test(test_what_is_allowed), cmocka_unit_test(test_what_is_refused),
         cmocka_unit_test(test_what_is_deadly),  cmocka_unit_test(test_threads_that_exist_already),
         cmocka_unit_test(test_root_and_user),   cmocka_unit_test(test_options),
-        cmocka_unit_test(test_companion),
+        cmocka_unit_test(test_companion),       cmocka_unit_test(test_the_window_s_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,15 +15,19 @@
 #define WAITS   500 /* of 20 ms */
 #define WAIT_US 20000
 
+bool desktop_has(const char *program)
+{
+    char command[64];
+    snprintf(command, sizeof(command), "command -v %s >/dev/null", program);
+    return !system(command);
+}
+
 const char *desktop_missing(void)
 {
     static const char *const tools[] = {"Xvfb", "xdotool", "import"};
-    char command[64];
-    for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++) {
-        snprintf(command, sizeof(command), "command -v %s >/dev/null", tools[i]);
-        if (system(command))
+    for (size_t i = 0; i < sizeof(tools) / sizeof(tools[0]); i++)
+        if (!desktop_has(tools[i]))
             return tools[i];
-    }
     return NULL;
 }
 
@@ -239,5 +243,16 @@ void desktop_close_window(struct desktop *d)
     e.xclient.data.l[0] = (long)XInternAtom(x, "WM_DELETE_WINDOW", False);
     e.xclient.data.l[1] = CurrentTime;
     XSendEvent(x, e.xclient.window, False, NoEventMask, &e);
+    XCloseDisplay(x);
+}
+
+void desktop_focus_nothing(struct desktop *d)
+{
+    Display *x = XOpenDisplay(NULL);
+    (void)d;
+    if (!x)
+        return;
+    XSetInputFocus(x, PointerRoot, RevertToNone, CurrentTime);
+    XWarpPointer(x, None, DefaultRootWindow(x), 0, 0, 0, 0, 1279, 1023);
     XCloseDisplay(x);
 }

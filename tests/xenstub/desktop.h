@@ -15,7 +15,8 @@ struct desktop {
     int width, height;
 };
 
-/* What is missing on this machine, or NULL. */
+/* Whether there is such a program; and what is missing on this machine, or NULL. */
+bool desktop_has(const char *program);
 const char *desktop_missing(void);
 
 /* Starts a server (and, if asked for, a window manager), and sets DISPLAY. resources: as xrdb has
@@ -38,6 +39,8 @@ bool desktop_wait_size(struct desktop *d, int width, int height);
 /* The window as it is seen, 3 bytes (R, G, B) a pixel, its size in width and height; to be freed.
  * NULL: it cannot be. */
 uint8_t *desktop_picture(struct desktop *d);
+/* No window has the focus any more. */
+void desktop_focus_nothing(struct desktop *d);
 /* A click on the window's close button. */
 void desktop_close_window(struct desktop *d);
 
