@@ -33,6 +33,8 @@ static bool changes_image(enum block_op op)
 static void count(struct block *block, const struct block_request *request)
 {
     struct block_stats *s = &block->stats;
+    if (block->below) /* counted above it */
+        return;
     uint64_t took = now() - request->started;
     bool failed = request->error != 0;
 
@@ -226,7 +228,7 @@ void block_start_checked(struct block_request *request)
 void block_submit(struct block *block, struct block_request *request)
 {
     request->block = block;
-    request->started = now();
+    request->started = block->below ? 0 : now();
     block->in_flight++;
     block_start_checked(request);
 }

@@ -287,6 +287,7 @@ struct qcow2 {
     struct qcow2_tasks ready, parked, later;
     struct deferred deferred;
     bool running;
+    bool submitting; /* in qcow2_submit: no done() may be called */
 
     struct qcow2_req *first_req, *last_req; /* with a range */
     unsigned held, waiting;

@@ -241,7 +241,11 @@ static void end_outer(struct qcow2_req *req, int error)
     unlink_req(req);
     q->held--;
     qcow2_req_free(req);
-    block_finish_later(outer, error);
+    /* From the loop, most often from the container's own completion: a turn of the loop is saved. */
+    if (q->submitting)
+        block_finish_later(outer, error);
+    else
+        block_finish(outer, error);
     admit(q);
 }
 
@@ -305,7 +309,10 @@ void qcow2_submit(struct block *block, struct block_request *request)
         hold(req);
     else
         q->waiting++;
+    bool inside = q->submitting;
+    q->submitting = true;
     qcow2_run_tasks(q);
+    q->submitting = inside;
 }
 
 /* ---- Transfers --------------------------------------------------------------------------------

@@ -106,6 +106,7 @@ static void to_worker(struct raw_job *job, enum raw_task task)
 
     job->task = task;
     job->has = raw->has;
+    job->watch = raw->watch;
     job->work.run = raw_work;
     uint64_t ticket = workers_submit(&raw->port, &job->work);
     if (ticket) {
@@ -124,13 +125,16 @@ static void relieve(void *opaque)
         timer_arm_in(&raw->relief, RAW_RELIEF_NS);
 }
 
-/* How long a write into the page cache took. One that blocked in here held up all devices, so that
- * it must not happen often: on a disk too slow for its guest the workers do the writing. */
-static void note_write(struct raw *raw, uint64_t ns, bool here)
+/* A write into the page cache has ended. One that blocked in here held up all devices, so that it
+ * must not happen often: on a disk too slow for its guest the workers do the writing. */
+static void note_write(struct raw *raw, const struct raw_job *job, bool here)
 {
-    if (ns > RAW_SLOW_NS) {
+    if (raw->watch)
+        raw->watch--;
+    if (job->slow) {
         raw->quick = 0;
-        if (here && raw->quick_need < RAW_QUICK_MAX)
+        raw->watch = RAW_WATCHED;
+        if (here && job->watch && raw->quick_need < RAW_QUICK_MAX)
             raw->quick_need *= 2;
     } else if (raw->quick < RAW_QUICK_MAX && ++raw->quick == RAW_QUICK_MAX) {
         raw->quick_need = RAW_QUICK_MIN;
@@ -173,11 +177,10 @@ static void start_buffered(struct raw_job *job)
             break;
     }
     if (!read && !(raw->has & way) && may_write_here(raw, r)) {
-        const struct clock *clock = loop_clock(raw->block->loop);
-        uint64_t start = clock_now(clock);
-        int error = (int)-raw_buffered(job);
-        note_write(raw, clock_now(clock) - start, true);
-        end_job(job, error, false);
+        job->watch = raw->watch;
+        raw_timed(job);
+        note_write(raw, job, true);
+        end_job(job, (int)-job->result, false);
         return;
     }
     to_worker(job, RAW_TASK_BUFFERED);
@@ -460,7 +463,7 @@ static void work_done(struct raw_job *job)
         return;
     }
     if (job->task == RAW_TASK_BUFFERED && job->request->op == BLOCK_WRITE)
-        note_write(raw, job->took, false);
+        note_write(raw, job, false);
     /* Only a worker drops these two: what it found missing stays missing. */
     raw->has &= job->has | ~(unsigned)(RAW_HAS_PUNCH | RAW_HAS_ZERO);
     end_job(job, (int)-job->result, true);

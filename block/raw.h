@@ -22,7 +22,11 @@
 #define RAW_SLOW_NS          (1 * NS_PER_MS)
 #define RAW_QUICK_MIN        16u /* quick ones in a row before that, at first; doubled by each … */
 #define RAW_QUICK_MAX        4096u /* … that was slow; so many in a row forget it */
-#define RAW_KAIO_MAX         128u
+/* One that took long may have slept, or others had the processor. To know, the thread's sleeps must
+ * be asked for before and after, which costs as much as a small write: after a slow one this is
+ * done for so many. */
+#define RAW_WATCHED  1024u
+#define RAW_KAIO_MAX 128u
 #define RAW_CONTAINER_BYTES \
     (UINT64_C(1) << 62) /* no limit of ours: the file system says EFBIG, a device ENOSPC */
 #define RAW_RELIEF_NS (10 * NS_PER_MS)
@@ -68,8 +72,9 @@ struct raw_job {
     /* A worker's input and result. */
     enum raw_task task;
     unsigned has;
-    long result;   /* bytes or 0, or a negative errno value */
-    uint64_t took; /* ns; RAW_TASK_BUFFERED only */
+    long result; /* bytes or 0, or a negative errno value */
+    bool watch;  /* a buffered write: look whether it sleeps, … */
+    bool slow;   /* … and what came of it; without that, whether it took long */
 };
 
 struct raw {
@@ -81,6 +86,7 @@ struct raw {
     bool lock_warned;
 
     unsigned quick, quick_need; /* writes into the page cache in a row that were quick */
+    unsigned watch;             /* writes that are still watched */
 
     int event_fd; /* completions of both kinds */
     struct loop_source source;
@@ -101,6 +107,7 @@ struct raw {
 /* raw_worker.c: the worker's side; and the transfer through the page cache, which anybody may do:
  * moves the job's cursor; 0 or a negative errno value. */
 long raw_buffered(struct raw_job *job);
+void raw_timed(struct raw_job *job); /* the same; sets result and slow */
 void raw_work(struct worker_job *work);
 
 #endif

@@ -8,6 +8,7 @@
 #include <linux/fs.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -241,16 +242,29 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
 }
 
+/* How often the thread has waited for something. */
+static long sleeps(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_THREAD, &usage);
+    return usage.ru_nvcsw;
+}
+
+void raw_timed(struct raw_job *job)
+{
+    long before = job->watch ? sleeps() : -1;
+    uint64_t start = now_ns();
+
+    job->result = raw_buffered(job);
+    job->slow = now_ns() - start > RAW_SLOW_NS && (before < 0 || sleeps() != before);
+}
+
 void raw_work(struct worker_job *work)
 {
     struct raw_job *job = (struct raw_job *)work;
-    uint64_t start;
-
     switch (job->task) {
     case RAW_TASK_BUFFERED:
-        start = now_ns();
-        job->result = raw_buffered(job);
-        job->took = now_ns() - start;
+        raw_timed(job);
         break;
     case RAW_TASK_CHUNK:
         job->result = chunk(job);

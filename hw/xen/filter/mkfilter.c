@@ -97,7 +97,7 @@ static const char *const backend_allowed[] = {
     "munmap", "mremap", "madvise", "brk", "futex", "set_robust_list", "rseq", "sched_yield",
     "sched_getaffinity", "membarrier", "exit", "exit_group", "gettid", "getpid", "rt_sigaction",
     "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "clock_gettime", "clock_getres",
-    "gettimeofday", "time", "getrandom", "getrlimit", "uname", "sysinfo"};
+    "gettimeofday", "time", "getrandom", "getrlimit", "getrusage", "uname", "sysinfo"};
 
 /* The window's thread: an X server's socket and the two eventfds, both open, the screen's copies,
  * locks. No file, no descriptor made, none of Xen's, no image. */
