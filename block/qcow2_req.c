@@ -241,7 +241,8 @@ static void end_outer(struct qcow2_req *req, int error)
     unlink_req(req);
     q->held--;
     qcow2_req_free(req);
-    /* From the loop, most often from the container's own completion: a turn of the loop is saved. */
+    /* From the loop, most often from the container's own completion: a turn of the loop is saved.
+     */
     if (q->submitting)
         block_finish_later(outer, error);
     else
