@@ -173,6 +173,8 @@ void domain_close(struct domain *d)
     loop_undefer(d->loop, &d->reset);
     qmp_free(d->qmp);
     domain_close_window(d);
+    if (d->web)
+        d->web_module->close(d->web);
     if (d->vnc)
         d->screen->close(d->vnc);
     vnc_listen_close(&d->listen);

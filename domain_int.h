@@ -11,6 +11,7 @@
 #include "ui/input.h"
 #include "ui/sdl_module.h"
 #include "ui/vnc_module.h"
+#include "ui/web_module.h"
 
 /* What an image's errors come back with. */
 struct drive_ref {
@@ -42,6 +43,8 @@ struct domain {
     struct vnc *vnc;
     const struct sdl_module *window_module;
     struct sdl *window;        /* NULL: none */
+    const struct web_module *web_module;
+    struct web *web; /* the page for browsers */
     struct xenstore *xenstore; /* until the confinement */
     struct qmp_target target;
     struct qmp *qmp;

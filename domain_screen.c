@@ -97,6 +97,28 @@ static void start_viewer(const struct vnc_listen *listen)
         waitpid(pid, NULL, 0);
 }
 
+static void viewer_from_web(void *opaque, int sock, const struct vnc_address *peer)
+{
+    struct domain *d = opaque;
+    d->screen->adopt(d->vnc, sock, peer);
+}
+
+static bool serve_browsers(struct domain *d, struct err *err)
+{
+    const struct web_config config = {
+        .loop = d->loop,
+        .listen = &d->web_listen,
+        .tls = d->config->vnc.web_tls,
+        .pages = HVM_DM_NOVNC,
+        .viewer = viewer_from_web,
+        .opaque = d,
+    };
+    d->web_module = web_module_load(err);
+    if (d->web_module)
+        d->web = d->web_module->open(&config, err);
+    return d->web != NULL;
+}
+
 bool domain_serve_screen(struct domain *d, struct err *err)
 {
     const struct config *c = d->config;
@@ -120,9 +142,11 @@ bool domain_serve_screen(struct domain *d, struct err *err)
         .opaque = d,
     };
     d->vnc = d->screen->open(&config, err);
-    if (d->vnc && c->vnc.viewer)
+    if (!d->vnc || (d->web_listen.count && !serve_browsers(d, err)))
+        return false;
+    if (c->vnc.viewer)
         start_viewer(&d->listen);
-    return d->vnc != NULL;
+    return true;
 }
 
 /* Nobody outside this host gets in without a password, if that was asked for. */

@@ -550,7 +550,7 @@ static bool start_session(struct vnc_client *client)
     return rc == 0;
 }
 
-static void take_connection(struct vnc *vnc, int sock, const struct sockaddr_storage *peer,
+static void take_connection(struct vnc *vnc, int sock, const struct vnc_address *peer,
                             unsigned place)
 {
     struct vnc_client *client = calloc(1, sizeof(*client));
@@ -564,7 +564,7 @@ static void take_connection(struct vnc *vnc, int sock, const struct sockaddr_sto
     client->sock = sock;
     client->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     client->deadline = clock_now(loop_clock(vnc->loop)) + HANDSHAKE_TIME;
-    vnc_address_of(peer, &client->address);
+    client->address = *peer;
     pixman_region32_init(&client->damage);
     setsockopt(sock, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -587,6 +587,7 @@ static void incoming(void *opaque, uint32_t events)
     struct vnc_listener *listener = opaque;
     struct vnc *vnc = listener->vnc;
     struct sockaddr_storage peer = {0};
+    struct vnc_address address;
     socklen_t len = sizeof(peer);
     int sock, place = find_place(vnc);
 
@@ -596,12 +597,23 @@ static void incoming(void *opaque, uint32_t events)
         park(vnc);
         return;
     }
-    memset(&peer, 0, sizeof(peer));
     sock = accept4(listener->fd, (struct sockaddr *)&peer, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (sock >= 0)
-        take_connection(vnc, sock, &peer, (unsigned)place);
-    else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
+    if (sock >= 0) {
+        vnc_address_of(&peer, &address);
+        take_connection(vnc, sock, &address, (unsigned)place);
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
         park(vnc); /* the connection stays, and would wake us for ever */
+    }
+}
+
+void vnc_adopt(struct vnc *vnc, int sock, const struct vnc_address *peer)
+{
+    int place = find_place(vnc);
+
+    if (place < 0 || !may_accept(vnc))
+        close(sock);
+    else
+        take_connection(vnc, sock, peer, (unsigned)place);
 }
 
 /* Opening and closing */

@@ -63,6 +63,10 @@ bool vnc_set_password(struct vnc *vnc, const char *password, bool view_only, str
  * VNC_NEVER at first. False as above. */
 bool vnc_expire_password(struct vnc *vnc, time_t when, struct err *err);
 
+/* Takes over a connected stream socket as a viewer's connection that has just come; closes it if
+ * there is no place for one. */
+void vnc_adopt(struct vnc *vnc, int sock, const struct vnc_address *peer);
+
 /* Fills `list` with the addresses of the viewers that are in; returns how many. */
 size_t vnc_clients(const struct vnc *vnc, struct vnc_address list[VNC_MAX_CLIENTS]);
 

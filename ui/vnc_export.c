@@ -10,5 +10,6 @@ __attribute__((visibility("default"))) const struct vnc_module hvm_dm_vnc = {
     .close = vnc_close,
     .set_password = vnc_set_password,
     .expire_password = vnc_expire_password,
+    .adopt = vnc_adopt,
     .clients = vnc_clients,
 };

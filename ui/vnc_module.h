@@ -22,6 +22,7 @@ struct vnc_module {
     void (*close)(struct vnc *vnc);
     bool (*set_password)(struct vnc *vnc, const char *password, bool view_only, struct err *err);
     bool (*expire_password)(struct vnc *vnc, time_t when, struct err *err);
+    void (*adopt)(struct vnc *vnc, int sock, const struct vnc_address *peer);
     size_t (*clients)(const struct vnc *vnc, struct vnc_address list[VNC_MAX_CLIENTS]);
 };
 
