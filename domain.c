@@ -172,6 +172,7 @@ void domain_close(struct domain *d)
     loop_undefer(d->loop, &d->io_error);
     loop_undefer(d->loop, &d->reset);
     qmp_free(d->qmp);
+    d->qmp = NULL; /* what is closed from here on tells nobody */
     domain_close_window(d);
     if (d->web)
         d->web_module->close(d->web);

@@ -42,9 +42,9 @@ struct domain {
     struct keymap *keymap;
     struct vnc *vnc;
     const struct sdl_module *window_module;
-    struct sdl *window;        /* NULL: none */
+    struct sdl *window; /* NULL: none */
     const struct web_module *web_module;
-    struct web *web; /* the page for browsers */
+    struct web *web;           /* the page for browsers */
     struct xenstore *xenstore; /* until the confinement */
     struct qmp_target target;
     struct qmp *qmp;

@@ -113,6 +113,11 @@ static bool serve_browsers(struct domain *d, struct err *err)
         .viewer = viewer_from_web,
         .opaque = d,
     };
+    char text[128];
+    if (!d->config->vnc.password && !vnc_listen_is_local(&d->web_listen))
+        log_warn("VNC: whoever reaches %s has the guest's screen and keyboard: no password is "
+                 "asked",
+                 vnc_address_text(&d->web_listen.address, text, sizeof(text)));
     d->web_module = web_module_load(err);
     if (d->web_module)
         d->web = d->web_module->open(&config, err);

@@ -15,8 +15,7 @@
 #include "hw/core/log.h"
 #include "ui/web_internal.h"
 
-#define ACCEPT_BURST 64 /* connections a second: a page is some hundred files over a few of them \
-                         */
+#define ACCEPT_BURST 64 /* connections a second */
 #define THREAD_STACK (256 * 1024)
 #define KEEPALIVE_S  60    /* silence after which the kernel asks whether the peer still is */
 #define DEAD_PEER_MS 30000 /* no acknowledgement for that long: it is not */

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -125,6 +126,26 @@ static int start_screen(void **state, const char *layout)
 static int setup_screen(void **state)
 {
     return start_screen(state, NULL);
+}
+
+/* Where a browser finds the screen. */
+static unsigned web_port(void)
+{
+    return 20000 + (unsigned)getpid() % 10000;
+}
+
+static int setup_web(void **state)
+{
+    static char vnc[192];
+    struct machine *m;
+    if (prepare_screen(state, NULL))
+        return -1;
+    m = *state;
+    snprintf(vnc, sizeof(vnc), "unix:%s/vnc,websocket=127.0.0.1:%u", xenstub_dir(m->x), web_port());
+    for (size_t n = 0; m->dm.argv[n]; n++)
+        if (!strcmp(m->dm.argv[n], "-vnc"))
+            m->dm.argv[n + 1] = vnc;
+    return dm_start(&m->dm, m->x, START_MS) ? 0 : -1;
 }
 
 static int setup_layout(void **state)
@@ -631,6 +652,41 @@ static void the_screen_is_shown(void **state)
     close(fd);
 }
 
+/* Sends a request; the answer up to the empty line. */
+static int web_request(const char *request, char *answer, size_t size)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)web_port()),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    size_t have = 0;
+    assert_int_equal(connect(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    assert_int_equal(write(fd, request, strlen(request)), strlen(request));
+    memset(answer, 0, size);
+    while (have < size - 1 && !strstr(answer, "\r\n\r\n"))
+        get(fd, answer + have++, 1);
+    return fd;
+}
+
+/* The web server's module works too with what rights are left: its thread, pages, WebSockets. */
+static void browsers_are_served(void **state)
+{
+    struct machine *m = *state;
+    char answer[2048];
+    uint8_t hello[14];
+    close(web_request("GET /vnc.html HTTP/1.1\r\nHost: x\r\n\r\n", answer, sizeof(answer)));
+    assert_true(!strncmp(answer, "HTTP/1.1 200", 12) || !strncmp(answer, "HTTP/1.1 404", 12));
+    int fd = web_request("GET /websockify HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+                         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+                         answer, sizeof(answer));
+    assert_memory_equal(answer, "HTTP/1.1 101", 12);
+    get(fd, hello, sizeof(hello));
+    assert_memory_equal(hello, "\x82\x0CRFB 003.008\n", sizeof(hello));
+    close(fd);
+    assert_false(xenstub_gone(m->x));
+}
+
 static void keys_arrive(void **state)
 {
     struct machine *m = *state;
@@ -707,6 +763,7 @@ int main(void)
         TEST(the_time_offset_is_kept),
         TEST(pm1_control_powers_off),
         cmocka_unit_test_setup_teardown(the_screen_is_shown, setup_screen, teardown),
+        cmocka_unit_test_setup_teardown(browsers_are_served, setup_web, teardown),
         cmocka_unit_test_setup_teardown(keys_arrive, setup_screen, teardown),
         cmocka_unit_test_setup_teardown(keys_arrive, setup_layout, teardown),
         cmocka_unit_test_setup_teardown(a_layout_that_is_not_there_is_refused, setup_no_layout,
