@@ -2,6 +2,9 @@
 /* domain_target: what the monitors may ask of the domain. */
 #include "domain_int.h"
 
+#include <string.h>
+
+#include "hw/core/bus.h"
 #include "hw/core/log.h"
 #include "hw/core/loop.h"
 #include "hw/pc/machine.h"
@@ -103,6 +106,64 @@ static bool target_pci(void *opaque, size_t index, struct qmp_pci_info *info)
     return false;
 }
 
+static bool target_wakeup(void *opaque, struct err *err)
+{
+    struct domain *d = opaque;
+    return hv_wake_s3(d->hv, err);
+}
+
+static bool target_read_memory(void *opaque, uint64_t addr, void *buf, size_t len)
+{
+    struct domain *d = opaque;
+    uint8_t *to = buf;
+    while (len) {
+        size_t n = len;
+        uint8_t *from = hv_mem_map(d->hv, addr, &n);
+        if (!from)
+            return false;
+        n = n < len ? n : len;
+        memcpy(to, from, n);
+        hv_mem_unmap(d->hv, from, n);
+        addr += n;
+        to += n;
+        len -= n;
+    }
+    return true;
+}
+
+static bool target_io_range(void *opaque, size_t index, struct qmp_io_range *range)
+{
+    struct domain *d = opaque;
+    const struct io_region *r = bus_region(machine_bus(d->machine), index);
+    if (!r)
+        return false;
+    *range = (struct qmp_io_range){.name = r->name,
+                                   .memory = r->space == IO_MEMORY,
+                                   .first = r->first,
+                                   .last = r->first + (r->size - 1)};
+    return true;
+}
+
+static bool target_memory(void *opaque, struct qmp_memory_info *info)
+{
+    struct domain *d = opaque;
+    const struct config *c = d->config;
+    *info = (struct qmp_memory_info){
+        .ram_bytes = c->ram_bytes,
+        .below_4g_end = c->below_4g_end,
+        .vram_bytes = c->vga == CONFIG_VGA_NONE ? 0 : (uint64_t)c->vga_mib << 20,
+        .vram_at = hv_vram_where(d->hv),
+    };
+    return true;
+}
+
+static bool target_ioreq_stats(void *opaque, struct hv_ioreq_stats *stats)
+{
+    struct domain *d = opaque;
+    hv_ioreq_stats(d->hv, stats);
+    return true;
+}
+
 bool domain_open_monitors(struct domain *d, struct err *err)
 {
     d->target = (struct qmp_target){
@@ -126,6 +187,13 @@ bool domain_open_monitors(struct domain *d, struct err *err)
         .resize_pv = domain_resize_pv,
         .set_limits = domain_set_limits,
         .pci = target_pci,
+        .input = d->input,
+        .display = d->display,
+        .wakeup = target_wakeup,
+        .read_memory = target_read_memory,
+        .io_range = target_io_range,
+        .memory = target_memory,
+        .ioreq_stats = target_ioreq_stats,
     };
     d->qmp = qmp_new(d->loop, &d->target, err);
     if (!d->qmp || !qmp_add_fds(d->qmp, d->config->fds, d->config->fd_count, err))

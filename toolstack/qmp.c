@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "hw/core/log.h"
+#include "toolstack/keysend.h"
 
 #define MESSAGES_PER_TURN 16
 #define READ_SIZE         4096
@@ -609,6 +610,7 @@ void qmp_free(struct qmp *qmp)
 {
     if (!qmp)
         return;
+    keysend_free(qmp->keysend);
     while (qmp->monitors) {
         struct qmp_monitor *m = qmp->monitors;
         if (connected(m)) {

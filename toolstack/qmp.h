@@ -13,9 +13,12 @@
 
 #include "block/block.h"
 #include "hw/core/err.h"
+#include "hw/xen/hypervisor.h"
 #include "toolstack/config.h"
 #include "ui/vnc.h"
 
+struct display;
+struct input;
 struct loop;
 struct qmp;
 
@@ -85,6 +88,18 @@ struct qmp_pci_info {
     size_t region_count;
 };
 
+/* A range in which a device answers (info mtree). */
+struct qmp_io_range {
+    const char *name;
+    bool memory; /* else ports; those come first */
+    uint64_t first, last;
+};
+
+struct qmp_memory_info {
+    uint64_t ram_bytes, below_4g_end;
+    uint64_t vram_bytes, vram_at; /* UINT64_MAX: the guest has not mapped it */
+};
+
 /* A medium for blockdev-change-medium. */
 struct qmp_medium {
     const char *file; /* path, for messages also when fd is given */
@@ -143,6 +158,21 @@ struct qmp_target {
                        struct err *err);
 
     bool (*pci)(void *opaque, size_t index, struct qmp_pci_info *info);
+
+    /* What a person sees and touches; NULL: nothing. */
+    struct input *input;
+    struct display *display;
+
+    bool (*wakeup)(void *opaque, struct err *err); /* from S3 */
+    /* Writes an overlay into the image it lies on; `index` is that of block(), with a medium. */
+    bool (*commit)(void *opaque, size_t index, struct err *err);
+    /* `len` bytes at a guest-physical address, within a page; false: no memory is there. */
+    bool (*read_memory)(void *opaque, uint64_t addr, void *buf, size_t len);
+    bool (*io_range)(void *opaque, size_t index, struct qmp_io_range *range);
+    bool (*memory)(void *opaque, struct qmp_memory_info *info);
+    bool (*ioreq_stats)(void *opaque, struct hv_ioreq_stats *stats);
+    /* The index-th USB device as a line of text. */
+    bool (*usb)(void *opaque, size_t index, char *text, size_t size);
 };
 
 /* Makes a server without sockets; *target is kept by reference. Reads what the JSON library needs

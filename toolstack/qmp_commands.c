@@ -256,6 +256,18 @@ static void cmd_powerdown(struct qmp_call *call)
              name ? name : "NAME");
 }
 
+static void cmd_wakeup(struct qmp_call *call)
+{
+    const struct qmp_target *t = call->qmp->target;
+    qmp_done(call, t->wakeup, t->wakeup && t->wakeup(t->opaque, &call->err));
+}
+
+/* libxl wakes a guest by system_wakeup only if this says that it can be. */
+static void cmd_current_machine(struct qmp_call *call)
+{
+    call->result = json_pack("{s:b}", "wakeup-suspend-support", call->qmp->target->wakeup != NULL);
+}
+
 /* ---- saving ---- */
 
 static void cmd_save_state(struct qmp_call *call)
@@ -412,11 +424,6 @@ static void cmd_fdsets(struct qmp_call *call)
     call->result = qmp_fd_list(call->qmp);
 }
 
-static void cmd_human(struct qmp_call *call)
-{
-    call->result = qmp_human(call->qmp, qmp_arg_string(call, "command-line"));
-}
-
 /* ---- the table ---- */
 
 static const struct command commands[] = {
@@ -431,6 +438,8 @@ static const struct command commands[] = {
     {"quit", cmd_quit, {{0}}},
     {"system_reset", cmd_reset, {{0}}},
     {"system_powerdown", cmd_powerdown, {{0}}},
+    {"system_wakeup", cmd_wakeup, {{0}}},
+    {"query-current-machine", cmd_current_machine, {{0}}},
     {"xen-save-devices-state",
      cmd_save_state,
      {{"filename", ARG_STRING, false}, {"live", ARG_BOOL, true}}},
@@ -499,8 +508,20 @@ static const struct command commands[] = {
     {"remove-fd", cmd_remove_fd, {{"fdset-id", ARG_INT, false}, {"fd", ARG_INT, true}}},
     {"query-fdsets", cmd_fdsets, {{0}}},
     {"human-monitor-command",
-     cmd_human,
+     qmp_cmd_human,
      {{"command-line", ARG_STRING, false}, {"cpu-index", ARG_INT, true}}},
+    {"send-key", qmp_cmd_send_key, {{"keys", ARG_ARRAY, false}, {"hold-time", ARG_INT, true}}},
+    {"input-send-event",
+     qmp_cmd_input_send_event,
+     {{"device", ARG_STRING, true}, {"head", ARG_INT, true}, {"events", ARG_ARRAY, false}}},
+    {"query-mice", qmp_cmd_mice, {{0}}},
+    {"screendump",
+     qmp_cmd_screendump,
+     {{"filename", ARG_STRING, false},
+      {"device", ARG_STRING, true},
+      {"head", ARG_INT, true},
+      {"format", ARG_STRING, true}}},
+    {"set_link", qmp_cmd_set_link, {{"name", ARG_STRING, false}, {"up", ARG_BOOL, false}}},
     {0},
 };
 

@@ -1,182 +1,260 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* qmp_human: the few lines of the human monitor that `xl qemu-monitor-command` is used for. */
+/* qmp_human: lines of the human monitor by QMP, and what QMP has for keys, pointers and pictures.
+ */
 #include "toolstack/qmp_internal.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include "block/format.h"
+#include "toolstack/hmp.h"
+#include "toolstack/keynames.h"
+#include "toolstack/keysend.h"
+#include "toolstack/picture.h"
+#include "ui/display.h"
+#include "ui/input.h"
 
-static void info_version(struct qmp *qmp, FILE *out)
-{
-    (void)qmp;
-    fprintf(out, "%d.%d.%d (hvm-dm %s)\r\n", CONFIG_QEMU_MAJOR, CONFIG_QEMU_MINOR,
-            CONFIG_QEMU_MICRO, HVM_DM_VERSION);
-}
-
-static void info_status(struct qmp *qmp, FILE *out)
-{
-    const char *status = qmp_run_state_name(qmp);
-    if (!strcmp(status, "running") || !strcmp(status, "paused"))
-        fprintf(out, "VM status: %s\r\n", status);
-    else
-        fprintf(out, "VM status: paused (%s)\r\n", status);
-}
-
-static void info_name(struct qmp *qmp, FILE *out)
-{
-    if (qmp->target->name)
-        fprintf(out, "%s\r\n", qmp->target->name);
-}
-
-static void info_block(struct qmp *qmp, FILE *out)
-{
-    const struct qmp_target *t = qmp->target;
-    struct qmp_block_info info = {0};
-    for (size_t i = 0; t->block && t->block(t->opaque, i, &info); i++) {
-        fprintf(out, "%s: ", info.id ? info.id : "");
-        if (info.inserted)
-            fprintf(out, "%s (%s%s), %llu bytes\r\n", info.file ? info.file : "",
-                    block_format_name(info.format), info.read_only ? ", read-only" : "",
-                    (unsigned long long)info.bytes);
-        else
-            fprintf(out, "[not inserted]\r\n");
-        if (info.qdev)
-            fprintf(out, "    Attached to: %s\r\n", info.qdev);
-        if (info.cdrom)
-            fprintf(out, "    Removable device: %slocked, tray %s\r\n", info.locked ? "" : "not ",
-                    info.tray_open ? "open" : "closed");
-        info = (struct qmp_block_info){0};
-    }
-}
-
-static void info_blockstats(struct qmp *qmp, FILE *out)
-{
-    static const struct block_stats none;
-    const struct qmp_target *t = qmp->target;
-    struct qmp_block_info info = {0};
-    for (size_t i = 0; t->block && t->block(t->opaque, i, &info); i++) {
-        const struct block_stats *s = info.inserted && info.stats ? info.stats : &none;
-        fprintf(out,
-                "%s: rd_bytes=%llu wr_bytes=%llu rd_operations=%llu wr_operations=%llu "
-                "flush_operations=%llu\r\n",
-                info.id ? info.id : "", (unsigned long long)s->rd_bytes,
-                (unsigned long long)s->wr_bytes, (unsigned long long)s->rd_operations,
-                (unsigned long long)s->wr_operations, (unsigned long long)s->flush_operations);
-        info = (struct qmp_block_info){0};
-    }
-}
-
-static void info_chardev(struct qmp *qmp, FILE *out)
-{
-    const struct qmp_target *t = qmp->target;
-    struct qmp_chardev_info info = {0};
-    for (const struct qmp_monitor *m = qmp->monitors; m; m = m->next)
-        fprintf(out, "%s: filename=unix:%s,server=on\r\n", m->id, m->path ? m->path : "");
-    for (size_t i = 0; t->chardev && t->chardev(t->opaque, i, &info); i++)
-        fprintf(out, "%s: filename=%s\r\n", info.label, info.filename);
-}
-
-static void info_vnc(struct qmp *qmp, FILE *out)
-{
-    const struct qmp_target *t = qmp->target;
-    struct qmp_vnc_info info = {0};
-    if (!t->vnc || !t->vnc(t->opaque, &info)) {
-        fprintf(out, "Server: disabled\r\n");
-        return;
-    }
-    if (info.unix_path)
-        fprintf(out, "Server: %s (unix)\r\n", info.unix_path);
-    else
-        fprintf(out, "Server: %s:%s (%s)\r\n", info.host, info.service,
-                info.ipv6 ? "ipv6" : "ipv4");
-    fprintf(out, "    Auth: %s\r\n    Clients: %u\r\n", info.password ? "vnc" : "none",
-            info.clients);
-}
-
-static void info_cpus(struct qmp *qmp, FILE *out)
-{
-    for (unsigned i = 0; i < qmp->target->vcpus; i++)
-        fprintf(out, "%c CPU #%u: (Xen's)\r\n", i ? ' ' : '*', i);
-}
-
-static void info_pci(struct qmp *qmp, FILE *out)
-{
-    const struct qmp_target *t = qmp->target;
-    struct qmp_pci_info info = {0};
-    for (size_t i = 0; t->pci && t->pci(t->opaque, i, &info); i++) {
-        fprintf(out,
-                "  Bus  0, device %3u, function %u:\r\n    Class %04x: PCI device %04x:%04x\r\n",
-                info.slot, info.function, info.class_code >> 8, info.vendor, info.device);
-        if (info.subsystem_vendor || info.subsystem)
-            fprintf(out, "      PCI subsystem %04x:%04x\r\n", info.subsystem_vendor,
-                    info.subsystem);
-        if (info.irq_pin)
-            fprintf(out, "      IRQ %u, pin %c\r\n", info.irq, 'A' + info.irq_pin - 1);
-        for (size_t r = 0; r < info.region_count && r < 7; r++) {
-            const struct qmp_pci_region *region = &info.regions[r];
-            fprintf(out, "      BAR%u: %s at 0x%llx [0x%llx bytes]\r\n", region->bar,
-                    region->io         ? "I/O"
-                    : region->prefetch ? "prefetchable memory"
-                                       : "memory",
-                    (unsigned long long)region->address, (unsigned long long)region->size);
-        }
-        fprintf(out, "      id \"%s\"\r\n", info.qdev_id ? info.qdev_id : "");
-        info = (struct qmp_pci_info){0};
-    }
-}
-
-static const struct {
-    const char *name;
-    void (*print)(struct qmp *qmp, FILE *out);
-} infos[] = {
-    {"block", info_block},     {"blockstats", info_blockstats},
-    {"chardev", info_chardev}, {"cpus", info_cpus},
-    {"name", info_name},       {"pci", info_pci},
-    {"status", info_status},   {"version", info_version},
-    {"vnc", info_vnc},
-};
-
-static void help(FILE *out)
-{
-    fprintf(out, "help\r\n");
-    for (size_t i = 0; i < sizeof(infos) / sizeof(infos[0]); i++)
-        fprintf(out, "info %s\r\n", infos[i].name);
-}
-
-static void answer(struct qmp *qmp, const char *line, FILE *out)
-{
-    char word[2][32] = {"", ""};
-    sscanf(line, "%31s %31s", word[0], word[1]);
-    if (!word[0][0])
-        return;
-    if (!strcmp(word[0], "help") || !strcmp(word[0], "?") ||
-        (!strcmp(word[0], "info") && !word[1][0])) {
-        help(out);
-        return;
-    }
-    if (strcmp(word[0], "info")) {
-        fprintf(out, "unknown command: '%s' (help lists them; all others are QMP's)\r\n", word[0]);
-        return;
-    }
-    for (size_t i = 0; i < sizeof(infos) / sizeof(infos[0]); i++)
-        if (!strcmp(infos[i].name, word[1])) {
-            infos[i].print(qmp, out);
-            return;
-        }
-    fprintf(out, "unknown command: 'info %s' (help lists them)\r\n", word[1]);
-}
-
-json_t *qmp_human(struct qmp *qmp, const char *line)
+void qmp_cmd_human(struct qmp_call *call)
 {
     char *text = NULL;
     size_t len = 0;
     FILE *out = open_memstream(&text, &len);
     if (!out)
-        return NULL;
-    answer(qmp, line, out);
-    json_t *result = fclose(out) == 0 ? qmp_text(text) : NULL;
+        return;
+    /* QMP's peer is the toolstack. */
+    bool quit = hmp_line(call->qmp, true, qmp_arg_string(call, "command-line"), out);
+    if (fclose(out) == 0)
+        call->result = qmp_text(text);
     free(text);
-    return result;
+    if (quit && call->monitor)
+        call->monitor->quit = true;
+}
+
+/* ---- keys and pointers ---- */
+
+bool qmp_press_keys(struct qmp *qmp, const unsigned *codes, size_t count, unsigned hold_ms,
+                    struct err *err)
+{
+    if (!qmp->target->input)
+        return err_set(err, "there is no keyboard here");
+    if (!qmp->keysend)
+        qmp->keysend = keysend_new(qmp->loop, qmp->target->input);
+    if (!qmp->keysend)
+        return err_set(err, "out of memory");
+    return keysend_press(qmp->keysend, codes, count, hold_ms, err);
+}
+
+/* A KeyValue (qapi/ui.json): {"type":"qcode","data":"ret"} or {"type":"number","data":28}. 0: the
+ * error is set. */
+static unsigned key_value(struct qmp_call *call, const json_t *value)
+{
+    const char *type = json_string_value(json_object_get(value, "type"));
+    const json_t *data = json_object_get(value, "data");
+    unsigned code = 0;
+    if (type && !strcmp(type, "qcode") && json_is_string(data))
+        code = keyname_code(json_string_value(data));
+    else if (type && !strcmp(type, "number") && json_is_integer(data))
+        code = keyname_of_scan_code((uint64_t)json_integer_value(data));
+    if (!code)
+        qmp_fail(call, QMP_GENERIC, "'%.32s' is not a key",
+                 json_is_string(data) ? json_string_value(data) : "keys");
+    return code;
+}
+
+void qmp_cmd_send_key(struct qmp_call *call)
+{
+    const json_t *keys = json_object_get(call->args, "keys");
+    unsigned codes[KEYSEND_MAX_KEYS];
+    json_int_t hold = KEYSEND_HOLD_MS;
+    size_t count = json_array_size(keys);
+    qmp_arg_int(call, "hold-time", &hold);
+    if (count < 1 || count > KEYSEND_MAX_KEYS || hold < 1 || hold > KEYSEND_MAX_HOLD_MS) {
+        qmp_fail(call, QMP_GENERIC, "1 to %d keys are held for 1 to %d ms", KEYSEND_MAX_KEYS,
+                 KEYSEND_MAX_HOLD_MS);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        if (!(codes[i] = key_value(call, json_array_get(keys, i))))
+            return;
+    qmp_done(call, true, qmp_press_keys(call->qmp, codes, count, (unsigned)hold, &call->err));
+}
+
+/* What an array of events adds up to; sent as one movement. */
+struct pointer_event {
+    bool absolute, relative;
+    long long x, y, dx, dy, wheel;
+};
+
+static bool axis(struct pointer_event *p, const json_t *data, bool absolute)
+{
+    const char *name = json_string_value(json_object_get(data, "axis"));
+    const json_t *number = json_object_get(data, "value");
+    long long value = json_integer_value(number), low = absolute ? 0 : -0x7FFF;
+    if (!name || !json_is_integer(number) || value < low || value > 0x7FFF ||
+        (strcmp(name, "x") && strcmp(name, "y")))
+        return false;
+    if (absolute) {
+        p->absolute = true;
+        *(*name == 'x' ? &p->x : &p->y) = value;
+    } else {
+        p->relative = true;
+        *(*name == 'x' ? &p->dx : &p->dy) += value;
+    }
+    return true;
+}
+
+static bool button(struct qmp *qmp, struct pointer_event *p, const json_t *data)
+{
+    static const struct {
+        const char *name;
+        unsigned bit;
+    } buttons[] = {
+        {"left", INPUT_BUTTON_LEFT}, {"middle", INPUT_BUTTON_MIDDLE}, {"right", INPUT_BUTTON_RIGHT},
+        {"side", INPUT_BUTTON_SIDE}, {"extra", INPUT_BUTTON_EXTRA},
+    };
+    const char *name = json_string_value(json_object_get(data, "button"));
+    const json_t *state = json_object_get(data, "down");
+    if (!name || !json_is_boolean(state))
+        return false;
+    if (!strcmp(name, "wheel-up") || !strcmp(name, "wheel-down")) {
+        p->wheel += json_is_true(state) ? (!strcmp(name, "wheel-up") ? 1 : -1) : 0;
+        return true;
+    }
+    for (size_t i = 0; i < sizeof(buttons) / sizeof(buttons[0]); i++)
+        if (!strcmp(buttons[i].name, name)) {
+            qmp->mouse_buttons = json_is_true(state) ? qmp->mouse_buttons | buttons[i].bit
+                                                     : qmp->mouse_buttons & ~buttons[i].bit;
+            return true;
+        }
+    return false;
+}
+
+static void send_pointer(struct qmp *qmp, const struct pointer_event *p)
+{
+    struct input *input = qmp->target->input;
+    if (p->absolute)
+        input_pointer_at(input, (int)p->x, (int)p->y, 0x8000, 0x8000, (int)p->wheel,
+                         qmp->mouse_buttons);
+    else
+        input_pointer_by(input, (int)p->dx, (int)p->dy, 0x8000, 0x8000, (int)p->wheel,
+                         qmp->mouse_buttons);
+}
+
+void qmp_cmd_input_send_event(struct qmp_call *call)
+{
+    const json_t *events = json_object_get(call->args, "events");
+    struct qmp *qmp = call->qmp;
+    struct pointer_event p = {0};
+    bool pointer = false;
+    size_t i;
+    json_t *event;
+    if (!qmp->target->input || json_array_size(events) > 64) {
+        qmp_fail(call, QMP_GENERIC,
+                 qmp->target->input ? "more than 64 events at once" : "there is no input here");
+        return;
+    }
+    json_array_foreach(events, i, event)
+    {
+        const char *type = json_string_value(json_object_get(event, "type"));
+        const json_t *data = json_object_get(event, "data");
+        bool fits = false;
+        if (type && !strcmp(type, "key")) {
+            unsigned code = key_value(call, json_object_get(data, "key"));
+            fits = code && json_is_boolean(json_object_get(data, "down"));
+            if (fits)
+                input_key(qmp->target->input, code, json_is_true(json_object_get(data, "down")));
+        } else if (type && !strcmp(type, "btn")) {
+            fits = pointer = button(qmp, &p, data);
+            /* Each change of a button is an event of its own. */
+            if (fits)
+                send_pointer(qmp, &p);
+            p.dx = p.dy = p.wheel = 0;
+        } else if (type && (!strcmp(type, "abs") || !strcmp(type, "rel"))) {
+            fits = pointer = axis(&p, data, *type == 'a');
+        }
+        if (!fits) {
+            qmp_fail(call, QMP_GENERIC, "event %zu is not a key, btn, abs or rel with its data", i);
+            return;
+        }
+    }
+    if (pointer && (p.absolute || p.dx || p.dy))
+        send_pointer(qmp, &p);
+    qmp_done(call, true, true);
+}
+
+void qmp_cmd_mice(struct qmp_call *call)
+{
+    const struct input *input = call->qmp->target->input;
+    const struct input_pointer *p;
+    call->result = json_array();
+    for (unsigned i = 0; input && (p = input_pointer_nth(input, i)); i++)
+        json_array_append_new(call->result,
+                              json_pack("{s:o,s:i,s:b,s:b}", "name", qmp_text(p->name), "index",
+                                        (int)i, "current", input_current_pointer(input) == p,
+                                        "absolute", p->absolute));
+}
+
+/* ---- pictures ---- */
+
+/* A regular file: a picture is written at once, and that must not wait for anybody. -1: *err. */
+static int open_file(struct qmp *qmp, const char *file, struct err *err)
+{
+    int fd;
+    if (!qmp_fd_file(qmp, file, true, &fd, err)) {
+        fd = open(file, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
+        if (fd < 0)
+            err_set(err, "%s: %s%s", file, strerror(errno),
+                    errno == EPERM || errno == ENOENT
+                        ? " (a confined process has no files; use add-fd and /dev/fdset/N)"
+                        : "");
+    }
+    struct stat st;
+    if (fd >= 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || ftruncate(fd, 0) < 0)) {
+        close(fd);
+        fd = -1;
+        err_set(err, "%s: it is not a file that can be written", file);
+    }
+    return fd;
+}
+
+void qmp_cmd_screendump(struct qmp_call *call)
+{
+    const char *file = qmp_arg_string(call, "filename"), *format = qmp_arg_string(call, "format");
+    struct surface picture = {0};
+    json_int_t head = 0;
+    qmp_arg_int(call, "head", &head);
+    bool png = format && !strcmp(format, "png");
+    if (!call->qmp->target->display || qmp_arg_string(call, "device") || head) {
+        qmp_fail(call, QMP_GENERIC, "there is %s screen",
+                 call->qmp->target->display ? "one" : "no");
+        return;
+    }
+    if (format && !png && strcmp(format, "ppm")) {
+        qmp_fail(call, QMP_GENERIC, "format '%.16s' is not png or ppm", format);
+        return;
+    }
+    if (!display_guest_picture(call->qmp->target->display, &picture)) {
+        qmp_fail(call, QMP_GENERIC, "out of memory");
+        return;
+    }
+    int fd = open_file(call->qmp, file, &call->err);
+    bool success = fd >= 0 && (png ? picture_png(fd, &picture, &call->err)
+                                   : picture_ppm(fd, &picture, &call->err));
+    if (fd >= 0 && close(fd) < 0 && success)
+        success = err_set(&call->err, "%s: %s", file, strerror(errno));
+    free(picture.pixels);
+    qmp_done(call, true, success);
+}
+
+/* ---- what there is none of ---- */
+
+void qmp_cmd_set_link(struct qmp_call *call)
+{
+    qmp_fail(call, QMP_NO_DEVICE, "there is no network card '%.64s' (the guest's are PV)",
+             qmp_arg_string(call, "name"));
 }

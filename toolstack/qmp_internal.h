@@ -75,6 +75,8 @@ struct qmp {
     size_t fd_count;
     pid_t pid;
     bool forget_paths;
+    struct keysend *keysend; /* NULL: nobody has sent a key */
+    unsigned mouse_buttons;  /* INPUT_BUTTON_* that monitors hold down */
 };
 
 /* A command being carried out. One of result and error_class is set at the end. */
@@ -111,9 +113,6 @@ json_t *qmp_version(void);
 /* s as a JSON string; bytes that are not UTF-8 become '?'. NULL becomes "". */
 json_t *qmp_text(const char *s);
 
-/* One line of the human monitor; the answer as text, NULL when memory is out. */
-json_t *qmp_human(struct qmp *qmp, const char *line);
-
 /* The drive that a command names by its device's or its own id: its index, with *info, or -1. */
 int qmp_find_block(struct qmp *qmp, const char *id, struct qmp_block_info *info);
 
@@ -147,6 +146,19 @@ void qmp_cmd_vnc_password(struct qmp_call *call);
 void qmp_cmd_set_password(struct qmp_call *call);
 void qmp_cmd_expire_password(struct qmp_call *call);
 void qmp_cmd_change(struct qmp_call *call);
+
+/* ---- qmp_human.c ---- */
+
+void qmp_cmd_human(struct qmp_call *call);
+void qmp_cmd_send_key(struct qmp_call *call);
+void qmp_cmd_input_send_event(struct qmp_call *call);
+void qmp_cmd_mice(struct qmp_call *call);
+void qmp_cmd_screendump(struct qmp_call *call);
+void qmp_cmd_set_link(struct qmp_call *call);
+
+/* keysend_press, also for who has not pressed any yet. */
+bool qmp_press_keys(struct qmp *qmp, const unsigned *codes, size_t count, unsigned hold_ms,
+                    struct err *err);
 
 /* ---- qmp_fdset.c ---- */
 

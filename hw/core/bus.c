@@ -134,6 +134,14 @@ void bus_unmap(struct bus *bus, struct io_region *region)
         hv_claim_memory(bus->hv, region->first, last, false, NULL);
 }
 
+const struct io_region *bus_region(const struct bus *bus, size_t index)
+{
+    for (unsigned i = 1; i <= MAX_PORT_REGIONS; i++)
+        if (bus->ports[i] && !index--)
+            return bus->ports[i];
+    return index < bus->mem_count ? bus->mem[index] : NULL;
+}
+
 void bus_set_pci_config(struct bus *bus, const struct io_ops *ops, void *opaque)
 {
     bus->pci_ops = ops;

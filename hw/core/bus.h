@@ -71,6 +71,10 @@ bool bus_map(struct bus *bus, struct io_region *region, enum io_space space, uin
 /* Takes the region off the bus and gives the range back; nothing happens if it is not mapped. */
 void bus_unmap(struct bus *bus, struct io_region *region);
 
+/* The index-th region that is mapped, counted from 0, ports before memory; NULL behind the last.
+ * For people: a list, not a way to devices. */
+const struct io_region *bus_region(const struct bus *bus, size_t index);
+
 /* The handler of all PCI configuration accesses: offset = devfn << 8 | register, widths 1, 2 and 4.
  */
 void bus_set_pci_config(struct bus *bus, const struct io_ops *ops, void *opaque);

@@ -12,6 +12,12 @@
 #define GUEST_INTERVAL_S 10 /* then one line each so many seconds */
 
 static char prefix[32] = "hvm-dm";
+static enum log_level wanted = LOG_LEVEL_GUEST;
+
+void log_set_level(enum log_level level)
+{
+    wanted = level;
+}
 
 void log_init(int domid)
 {
@@ -39,27 +45,29 @@ emit(const char *kind, const char *fmt, va_list ap)
     (void)done; /* nobody is left to be told */
 }
 
-#define EMIT(kind)           \
-    do {                     \
-        va_list ap;          \
-        va_start(ap, fmt);   \
-        emit(kind, fmt, ap); \
-        va_end(ap);          \
+#define EMIT(level, kind)     \
+    do {                      \
+        va_list ap;           \
+        if (wanted < (level)) \
+            break;            \
+        va_start(ap, fmt);    \
+        emit(kind, fmt, ap);  \
+        va_end(ap);           \
     } while (0)
 
 void log_info(const char *fmt, ...)
 {
-    EMIT("");
+    EMIT(LOG_LEVEL_INFO, "");
 }
 
 void log_warn(const char *fmt, ...)
 {
-    EMIT("warning: ");
+    EMIT(LOG_LEVEL_WARNING, "warning: ");
 }
 
 void log_error(const char *fmt, ...)
 {
-    EMIT("error: ");
+    EMIT(LOG_LEVEL_ERROR, "error: ");
 }
 
 void guest_error(const char *device, const char *fmt, ...)
@@ -68,6 +76,8 @@ void guest_error(const char *device, const char *fmt, ...)
     static unsigned long left_out;
     static time_t refilled;
 
+    if (wanted < LOG_LEVEL_GUEST)
+        return;
     if (!allowance) {
         struct timespec now;
         clock_gettime(CLOCK_MONOTONIC_COARSE, &now);

@@ -7,6 +7,10 @@
 /* Sets the prefix of all further lines: "hvm-dm" or, with domid >= 0, "hvm-dm[domid]". */
 void log_init(int domid);
 
+/* What is written: this and all before it; at first everything. */
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_GUEST };
+void log_set_level(enum log_level level);
+
 /* An event an administrator wants to see. Never called for what a guest can repeat at will. */
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

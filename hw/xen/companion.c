@@ -20,10 +20,10 @@
 #include "hw/xen/child.h"
 #include "hw/xen/confine.h"
 
-enum op { OP_READY, OP_SLEEP_S3, OP_ADD_TIME_OFFSET };
+enum op { OP_READY, OP_SLEEP_S3, OP_ADD_TIME_OFFSET, OP_WAKE_S3 };
 
 struct request {
-    uint32_t op; /* OP_SLEEP_S3 or OP_ADD_TIME_OFFSET */
+    uint32_t op; /* OP_SLEEP_S3, OP_WAKE_S3 or OP_ADD_TIME_OFFSET */
     uint32_t zero;
     int64_t seconds; /* OP_ADD_TIME_OFFSET; else 0 */
 };
@@ -70,7 +70,7 @@ static bool valid(const struct request *r)
 {
     if (r->zero)
         return false;
-    if (r->op == OP_SLEEP_S3)
+    if (r->op == OP_SLEEP_S3 || r->op == OP_WAKE_S3)
         return !r->seconds;
     return r->op == OP_ADD_TIME_OFFSET && r->seconds >= -COMPANION_MAX_OFFSET &&
            r->seconds <= COMPANION_MAX_OFFSET;
@@ -97,6 +97,7 @@ static int serve(const struct companion_ops *ops, void *handle)
         if (n != sizeof(r) || !valid(&r))
             return 1;
         int error = r.op == OP_SLEEP_S3    ? ops->sleep_s3(handle)
+                    : r.op == OP_WAKE_S3   ? ops->wake_s3(handle)
                     : take_one(&allowance) ? ops->add_time_offset(handle, r.seconds)
                                            : EBUSY;
         answer(r.op, error);
@@ -174,6 +175,8 @@ static void replied(struct companion *c, const struct reply *reply)
     if (reply->op == OP_SLEEP_S3) {
         c->asleep = false;
         c->sleep_error = reply->error;
+    } else if (reply->op == OP_WAKE_S3 && reply->error) {
+        log_warn("S3: the guest cannot be woken: Xen refuses: %s", strerror(reply->error));
     } else if (reply->op == OP_ADD_TIME_OFFSET && reply->error) {
         guest_error("rtc", "the clock offset is not in xenstore: %s", strerror(reply->error));
     }
@@ -271,6 +274,12 @@ bool companion_sleep_s3(struct companion *c, struct err *err)
         replied(c, &reply);
     }
     return !c->sleep_error || err_set(err, "Xen refuses: %s", strerror(c->sleep_error));
+}
+
+bool companion_wake_s3(struct companion *c, struct err *err)
+{
+    struct request r = {.op = OP_WAKE_S3};
+    return ask(c, &r) || err_set(err, "cannot ask the companion process: %s", strerror(errno));
 }
 
 void companion_add_time_offset(struct companion *c, int64_t seconds)

@@ -29,8 +29,7 @@ static bool open_all(struct handles *h, unsigned domid)
         h->sleep = xencall_alloc_buffer(h->call, sizeof(*h->sleep));
     if (!h->sleep)
         return false;
-    *h->sleep =
-        (xen_hvm_param_t){.domid = (domid_t)domid, .index = HVM_PARAM_ACPI_S_STATE, .value = 3};
+    *h->sleep = (xen_hvm_param_t){.domid = (domid_t)domid, .index = HVM_PARAM_ACPI_S_STATE};
     h->xenstore = xenstore_open(domid, NULL);
     return h->xenstore != NULL;
 }
@@ -45,11 +44,22 @@ static void *open_handles(unsigned domid)
 }
 
 /* There is no device-model operation for it. */
-static int sleep_s3(void *opaque)
+static int set_s_state(struct handles *h, uint64_t value)
 {
-    struct handles *h = opaque;
+    h->sleep->value = value;
     int rc = xencall2(h->call, __HYPERVISOR_hvm_op, HVMOP_set_param, (uintptr_t)h->sleep);
     return rc < 0 ? errno : 0;
+}
+
+static int sleep_s3(void *opaque)
+{
+    return set_s_state(opaque, 3);
+}
+
+/* As libxl does it for device models that cannot. */
+static int wake_s3(void *opaque)
+{
+    return set_s_state(opaque, 0);
 }
 
 static int add_time_offset(void *opaque, int64_t seconds)
@@ -65,4 +75,5 @@ const struct companion_ops companion_xen = {
     .open = open_handles,
     .sleep_s3 = sleep_s3,
     .add_time_offset = add_time_offset,
+    .wake_s3 = wake_s3,
 };

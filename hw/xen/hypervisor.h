@@ -43,6 +43,28 @@ bool hv_run(struct hypervisor *hv, bool run, struct err *err);
 /* Destroys the ioreq server and closes everything; hv may be NULL. */
 void hv_close(struct hypervisor *hv);
 
+/* What the guest asked of us. A request of several units (`rep`) counts once. */
+enum hv_ioreq_kind {
+    HV_IOREQ_PORT_READ,
+    HV_IOREQ_PORT_WRITE,
+    HV_IOREQ_MEMORY_READ,
+    HV_IOREQ_MEMORY_WRITE,
+    HV_IOREQ_PCI_CONFIG,
+    HV_IOREQ_OTHER,
+    HV_IOREQ_KINDS
+};
+#define HV_IOREQ_BUCKETS      16
+#define HV_IOREQ_SAMPLE       64u /* one request in so many is timed */
+#define HV_IOREQ_BUCKET_NS(i) (UINT64_C(256) << (i))
+struct hv_ioreq_stats {
+    uint64_t count[HV_IOREQ_KINDS];
+    uint64_t posted; /* of them, those that waited for no answer */
+    /* Of timed requests, from their being seen to their answer: [i] took less than
+     * HV_IOREQ_BUCKET_NS(i) (and not less than the one before); the last: longer. */
+    uint64_t latency[HV_IOREQ_BUCKETS];
+};
+void hv_ioreq_stats(const struct hypervisor *hv, struct hv_ioreq_stats *stats);
+
 /* Ranges whose accesses come to us (inclusive ends). False with *err when the hypervisor refuses.
  */
 bool hv_claim_ports(struct hypervisor *hv, uint16_t first, uint16_t last, bool claim,
@@ -100,6 +122,9 @@ void hv_shutdown(struct hypervisor *hv, enum hv_shutdown reason);
 /* Suspends the domain to RAM (ACPI S3), to be asked before the access that caused it is answered;
  * the toolstack's s3resume wakes it. The companion process does it. */
 bool hv_sleep_s3(struct hypervisor *hv, struct err *err);
+
+/* Wakes it, as the toolstack's s3resume does; harmless if it is not asleep. */
+bool hv_wake_s3(struct hypervisor *hv, struct err *err);
 
 /* Limits all handles to this domain (xentoolcore_restrict_all); nothing that needs more may follow.
  */

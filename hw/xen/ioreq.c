@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include "hw/core/bus.h"
 #include "hw/core/log.h"
@@ -313,25 +314,33 @@ static void access_space(struct ioreq_rings *rings, struct ioreq *req, enum spac
 
 static void dispatch(struct ioreq_rings *rings, struct ioreq *req)
 {
+    uint64_t *count = rings->stats.count;
+    bool write = req->dir == IOREQ_WRITE;
     switch (req->type) {
     case IOREQ_TYPE_PIO:
+        count[write ? HV_IOREQ_PORT_WRITE : HV_IOREQ_PORT_READ]++;
         access_space(rings, req, SPACE_PORT);
         break;
     case IOREQ_TYPE_COPY:
+        count[write ? HV_IOREQ_MEMORY_WRITE : HV_IOREQ_MEMORY_READ]++;
         access_space(rings, req, SPACE_MEMORY);
         break;
     case IOREQ_TYPE_PCI_CONFIG:
+        count[HV_IOREQ_PCI_CONFIG]++;
         access_space(rings, req, SPACE_CONFIG);
         break;
     case IOREQ_TYPE_TIMEOFFSET:
+        count[HV_IOREQ_OTHER]++;
         if (rings->time_offset)
             rings->time_offset(rings->opaque, (int64_t)req->data);
         break;
     case IOREQ_TYPE_INVALIDATE:
+        count[HV_IOREQ_OTHER]++;
         if (rings->invalidate)
             rings->invalidate(rings->opaque);
         break;
     default:
+        count[HV_IOREQ_OTHER]++;
         guest_error("ioreq", "request of unknown type %u at %#llx", (unsigned)req->type,
                     (unsigned long long)req->addr);
         if (req->dir == IOREQ_READ)
@@ -407,6 +416,7 @@ unsigned ioreq_drain(struct ioreq_rings *rings)
                         (unsigned)slot.addr);
         else
             dispatch(rings, &req);
+        rings->stats.posted++;
         consume(page, used);
         i += used;
     }
@@ -434,10 +444,30 @@ bool ioreq_ready(const struct ioreq_rings *rings, unsigned vcpu)
            STATE_IOREQ_READY;
 }
 
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static void note_latency(struct ioreq_rings *rings, uint64_t ns)
+{
+    unsigned bucket = 0;
+    while (bucket < HV_IOREQ_BUCKETS - 1 && ns >= HV_IOREQ_BUCKET_NS(bucket))
+        bucket++;
+    rings->stats.latency[bucket]++;
+}
+
 bool ioreq_serve(struct ioreq_rings *rings, unsigned vcpu)
 {
     if (vcpu >= rings->vcpus || !ioreq_ready(rings, vcpu))
         return false;
+    uint64_t since = 0;
+    if (!rings->until_timed--) { /* reading the clock for each would cost a tenth of the rest */
+        rings->until_timed = HV_IOREQ_SAMPLE - 1;
+        since = now_ns();
+    }
     uint64_t *shared = (uint64_t *)(void *)&rings->sync->vcpu_ioreq[vcpu];
     uint8_t *state = state_byte(rings, vcpu);
     union request r;
@@ -454,6 +484,8 @@ bool ioreq_serve(struct ioreq_rings *rings, unsigned vcpu)
         __atomic_store_n(&shared[1], r.req.data, __ATOMIC_RELAXED);
     __atomic_store_n(state, flags | STATE_IORESP_READY, __ATOMIC_RELEASE);
     rings->notify(rings->opaque, vcpu);
+    if (since)
+        note_latency(rings, now_ns() - since);
     return true;
 }
 

@@ -11,8 +11,9 @@
 #include <stdint.h>
 #include <xen/hvm/ioreq.h>
 
+#include "hw/xen/hypervisor.h"
+
 struct bus;
-struct hypervisor;
 
 #define IOREQ_MAX_VCPUS 128 /* requests of 32 bytes in the one page that Xen gives */
 
@@ -30,6 +31,8 @@ struct ioreq_rings {
     void (*time_offset)(void *opaque, int64_t seconds); /* TIMEOFFSET; may be NULL */
     void (*invalidate)(void *opaque);                   /* INVALIDATE; may be NULL */
     void *opaque;
+    struct hv_ioreq_stats stats;
+    unsigned until_timed; /* requests before the next one that is */
 };
 
 /*

@@ -584,3 +584,15 @@ bool hv_sleep_s3(struct hypervisor *hv, struct err *err)
         return err_set(err, "there is no companion process to do it");
     return companion_sleep_s3(hv->config.companion, err);
 }
+
+bool hv_wake_s3(struct hypervisor *hv, struct err *err)
+{
+    if (!hv->config.companion)
+        return err_set(err, "there is no companion process");
+    return companion_wake_s3(hv->config.companion, err);
+}
+
+void hv_ioreq_stats(const struct hypervisor *hv, struct hv_ioreq_stats *stats)
+{
+    *stats = hv->rings.stats;
+}

@@ -488,6 +488,18 @@ bool hv_sleep_s3(struct hypervisor *hv, struct err *err)
     return true;
 }
 
+bool hv_wake_s3(struct hypervisor *hv, struct err *err)
+{
+    (void)hv, (void)err;
+    return true;
+}
+
+void hv_ioreq_stats(const struct hypervisor *hv, struct hv_ioreq_stats *stats)
+{
+    (void)hv;
+    *stats = (struct hv_ioreq_stats){.count = {[HV_IOREQ_PORT_READ] = 1}};
+}
+
 bool hv_restrict(struct hypervisor *hv, struct err *err)
 {
     (void)hv, (void)err;
@@ -605,6 +617,12 @@ bool companion_ready(struct companion *c, struct err *err)
 }
 
 bool companion_sleep_s3(struct companion *c, struct err *err)
+{
+    (void)c, (void)err;
+    return true;
+}
+
+bool companion_wake_s3(struct companion *c, struct err *err)
 {
     (void)c, (void)err;
     return true;

@@ -37,7 +37,7 @@ struct world {
     int open_error, sleep_error, offset_error;
     int hang_ms; /* what a request takes */
     pid_t child; /* as it sees itself */
-    unsigned domid, sleeps, offsets, descriptors;
+    unsigned domid, sleeps, wakes, offsets, descriptors;
     int64_t offset;
     char links[8][64]; /* what its descriptors are */
 };
@@ -79,6 +79,13 @@ static int play_sleep(void *handle)
     return w->sleep_error;
 }
 
+static int play_wake(void *handle)
+{
+    struct world *w = handle;
+    w->wakes++;
+    return 0;
+}
+
 static int play_offset(void *handle, int64_t seconds)
 {
     struct world *w = handle;
@@ -88,8 +95,10 @@ static int play_offset(void *handle, int64_t seconds)
     return w->offset_error;
 }
 
-static const struct companion_ops ops = {
-    .open = play_open, .sleep_s3 = play_sleep, .add_time_offset = play_offset};
+static const struct companion_ops ops = {.open = play_open,
+                                         .sleep_s3 = play_sleep,
+                                         .add_time_offset = play_offset,
+                                         .wake_s3 = play_wake};
 
 struct fixture {
     struct loop *loop;
@@ -209,7 +218,9 @@ static void test_sleep(void **state)
     assert_false(companion_sleep_s3(f->c, &err));
     assert_non_null(strstr(err.text, strerror(EINVAL)));
     world->sleep_error = 0;
-    assert_true(companion_sleep_s3(f->c, &err));
+    assert_true(companion_wake_s3(f->c, &err));
+    assert_true(companion_sleep_s3(f->c, &err)); /* its answer comes behind that of the waking */
+    assert_int_equal(world->wakes, 1);
     assert_int_equal(world->sleeps, 3);
 }
 

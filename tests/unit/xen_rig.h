@@ -30,9 +30,12 @@
 #define hv_vram_untrack   xen_vram_untrack
 #define hv_shutdown       xen_shutdown
 #define hv_sleep_s3       xen_sleep_s3
+#define hv_wake_s3        xen_wake_s3
+#define hv_ioreq_stats    xen_ioreq_stats
 #define hv_restrict       xen_restrict
 /* The companion process is another test's. */
 #define companion_sleep_s3 xen_companion_sleep_s3
+#define companion_wake_s3  xen_companion_wake_s3
 #include "hw/xen/ioreq.c"
 #include "hw/xen/vram.c"
 #include "hw/xen/xen.c"
@@ -192,6 +195,15 @@ bool companion_sleep_s3(struct companion *c, struct err *e)
     if (fails())
         return err_set(e, "no");
     xen.sleeps++;
+    return true;
+}
+
+bool companion_wake_s3(struct companion *c, struct err *e)
+{
+    assert_ptr_equal(c, &xen);
+    if (fails())
+        return err_set(e, "no");
+    xen.sleeps--;
     return true;
 }
 

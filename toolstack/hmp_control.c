@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hmp_control: the commands that QMP has as well: each is QMP's, with the words as its arguments.
+ */
+#include "toolstack/hmp_internal.h"
+
+#include <string.h>
+
+#include "hw/core/log.h"
+
+/* Takes args (which may be NULL); says what went wrong. */
+static void qmp(struct hmp *h, const char *command, json_t *args)
+{
+    struct qmp_call call = {.qmp = h->qmp};
+    qmp_dispatch(&call, command, args);
+    if (call.error_class)
+        hmp_say(h, "Error: %s", call.err.text);
+    json_decref(call.result);
+    json_decref(args);
+}
+
+static void set(json_t *args, const char *name, const char *word)
+{
+    if (word)
+        json_object_set_new(args, name, qmp_text(word));
+}
+
+void hmp_stop(struct hmp *h)
+{
+    qmp(h, "stop", NULL);
+}
+
+void hmp_cont(struct hmp *h)
+{
+    qmp(h, "cont", NULL);
+}
+
+/* When the answer has left. */
+void hmp_quit(struct hmp *h)
+{
+    h->quit = true;
+}
+
+void hmp_reset(struct hmp *h)
+{
+    qmp(h, "system_reset", NULL);
+}
+
+void hmp_powerdown(struct hmp *h)
+{
+    qmp(h, "system_powerdown", NULL);
+}
+
+void hmp_wakeup(struct hmp *h)
+{
+    qmp(h, "system_wakeup", NULL);
+}
+
+void hmp_eject(struct hmp *h)
+{
+    bool force = !strcmp(h->words[0], "-f");
+    const char *device = hmp_word(h, force);
+    if (!device || h->count != 1u + force) {
+        hmp_say(h, "eject [-f] DEVICE");
+        return;
+    }
+    json_t *args = json_object();
+    set(args, "device", device);
+    json_object_set_new(args, "force", json_boolean(force));
+    qmp(h, "eject", args);
+}
+
+void hmp_change(struct hmp *h)
+{
+    json_t *args = json_object();
+    set(args, "device", h->words[0]);
+    if (!strcmp(h->words[0], "vnc")) {
+        set(args, "target", h->words[1]);
+        set(args, "arg", hmp_word(h, 2) ? hmp_word(h, 2) : "");
+        qmp(h, "change", args);
+        return;
+    }
+    set(args, "filename", h->words[1]);
+    set(args, "format", hmp_word(h, 2));
+    set(args, "read-only-mode", hmp_word(h, 3));
+    qmp(h, "blockdev-change-medium", args);
+}
+
+void hmp_commit(struct hmp *h)
+{
+    const struct qmp_target *t = h->target;
+    struct qmp_block_info info = {0};
+    bool all = !strcmp(h->words[0], "all"), found = false;
+    struct err err;
+    for (size_t i = 0; t->block && t->block(t->opaque, i, &info); i++) {
+        if (all ? info.inserted : qmp_find_block(h->qmp, h->words[0], &info) == (int)i) {
+            found = true;
+            hmp_done(h, t->commit, t->commit && t->commit(t->opaque, i, &err), &err);
+        }
+        info = (struct qmp_block_info){0};
+    }
+    if (!found && !all)
+        hmp_say(h, "Error: there is no drive '%.64s'", h->words[0]);
+}
+
+void hmp_screendump(struct hmp *h)
+{
+    const char *file = NULL, *format = NULL;
+    for (size_t i = 0; i < h->count; i++)
+        if (!strcmp(h->words[i], "-f") && hmp_word(h, i + 1))
+            format = h->words[++i];
+        else if (!file)
+            file = h->words[i];
+        else
+            file = ""; /* two of them */
+    if (!file || !*file) {
+        hmp_say(h, "screendump FILE [-f png|ppm]");
+        return;
+    }
+    json_t *args = json_object();
+    set(args, "filename", file);
+    set(args, "format", format);
+    qmp(h, "screendump", args);
+}
+
+void hmp_set_link(struct hmp *h)
+{
+    if (strcmp(h->words[1], "on") && strcmp(h->words[1], "off")) {
+        hmp_say(h, "set_link NAME on|off");
+        return;
+    }
+    json_t *args = json_object();
+    set(args, "name", h->words[0]);
+    json_object_set_new(args, "up", json_boolean(!strcmp(h->words[1], "on")));
+    qmp(h, "set_link", args);
+}
+
+void hmp_log(struct hmp *h)
+{
+    static const char *const names[] = {[LOG_LEVEL_ERROR] = "error",
+                                        [LOG_LEVEL_WARNING] = "warning",
+                                        [LOG_LEVEL_INFO] = "info",
+                                        [LOG_LEVEL_GUEST] = "guest"};
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (!strcmp(names[i], h->words[0])) {
+            log_set_level((enum log_level)i);
+            return;
+        }
+    hmp_say(h, "log error|warning|info|guest");
+}
