@@ -113,6 +113,17 @@ static void peer_left(struct chardev *c)
     }
 }
 
+void chardev_greet(struct chardev *c)
+{
+    const uint8_t *hello;
+    size_t len;
+    if (!c->is_telnet)
+        return;
+    telnet_start(&c->telnet, &hello, &len);
+    memcpy(c->out_buf, hello, len);
+    c->out_len = len;
+}
+
 static void complain(struct chardev *c, const char *why)
 {
     if (!c->complained)
@@ -136,7 +147,7 @@ static ssize_t write_out(struct chardev *c, const uint8_t *buf, size_t len)
     if (!c->limit)
         return write(c->out_fd, buf, len);
     if (c->written >= c->limit) {
-        complain(c, "the file has reached XEN_QEMU_CONSOLE_LIMIT");
+        complain(c, c->limited_by);
         return (ssize_t)len;
     }
     n = write(c->out_fd, buf, len < c->limit - c->written ? len : c->limit - c->written);
@@ -201,41 +212,77 @@ static void stall_timer_fired(void *opaque)
     tell_room(c);
 }
 
+/* Puts what fits into out_buf; returns how much of buf that was. */
+static size_t append(struct chardev *c, const uint8_t *buf, size_t len)
+{
+    size_t room = sizeof(c->out_buf) - c->out_len, n = len < room ? len : room, taken = n;
+    if (c->is_telnet)
+        taken = telnet_encode(buf, len, c->out_buf + c->out_len, room, &n);
+    else
+        memcpy(c->out_buf + c->out_len, buf, n);
+    c->out_len += n;
+    return taken;
+}
+
+/* What is in out_buf goes out at once after a pause, else when there is enough of it or a while has
+ * passed. */
+static void send_soon(struct chardev *c)
+{
+    if (c->blocked || !c->out_len)
+        return;
+    if (c->out_len >= GATHER_MAX || clock_now(loop_clock(c->loop)) - c->last_write >= GATHER_NS)
+        flush(c);
+    else if (!timer_armed(&c->flush_timer))
+        timer_arm(&c->flush_timer, c->last_write + GATHER_NS);
+}
+
 size_t chardev_write(struct chardev *c, const uint8_t *buf, size_t len)
 {
     uint64_t pause;
     size_t taken = 0;
+    if (c->end)
+        return c->end->write(c->end_opaque, buf, len);
     if (c->out_fd < 0 || c->stalled)
         return len;
     pause = clock_now(loop_clock(c->loop)) - c->last_write;
     if (c->kind == CHARDEV_PTY && !c->connected && pause < PROBE_NS)
         return len;
     while (taken < len) {
-        size_t part = sizeof(c->out_buf) - c->out_len;
-        if (!part) {
-            if (!c->blocked)
-                flush(c);
-            if (c->out_fd < 0 || c->stalled)
-                return len;
-            if (c->out_len == sizeof(c->out_buf)) {
-                c->wants_room = true;
-                return taken;
-            }
-            continue;
-        }
-        if (part > len - taken)
-            part = len - taken;
-        memcpy(c->out_buf + c->out_len, buf + taken, part);
-        c->out_len += part;
+        size_t part = append(c, buf + taken, len - taken);
         taken += part;
+        if (part)
+            continue;
+        if (!c->blocked)
+            flush(c);
+        if (c->out_fd < 0 || c->stalled)
+            return len;
+        if (c->out_len == sizeof(c->out_buf)) {
+            c->wants_room = true;
+            return taken;
+        }
     }
-    if (c->blocked || !c->out_len)
-        return taken;
-    if (c->out_len >= GATHER_MAX || clock_now(loop_clock(c->loop)) - c->last_write >= GATHER_NS)
-        flush(c);
-    else if (!timer_armed(&c->flush_timer))
-        timer_arm(&c->flush_timer, c->last_write + GATHER_NS);
+    send_soon(c);
     return taken;
+}
+
+/* What came from a Telnet peer, to the device as far as it is meant for it. */
+static void receive_telnet(struct chardev *c, uint8_t *buf, size_t len)
+{
+    while (len && c->user && c->in_fd >= 0) {
+        struct telnet_input in = telnet_decode(&c->telnet, buf, len);
+        if (in.data)
+            c->user->receive(c->user_opaque, buf, in.data);
+        if (in.event == TELNET_BREAK)
+            chardev_line_break(c);
+        /* A peer that asks faster than it reads gets no answer. */
+        if (in.event == TELNET_REPLY && sizeof(c->out_buf) - c->out_len >= sizeof(in.reply)) {
+            memcpy(c->out_buf + c->out_len, in.reply, sizeof(in.reply));
+            c->out_len += sizeof(in.reply);
+            send_soon(c);
+        }
+        buf += in.used;
+        len -= in.used;
+    }
 }
 
 static void pump(struct chardev *c)
@@ -257,7 +304,10 @@ static void pump(struct chardev *c)
         n = read(c->in_fd, buf, room < sizeof(buf) ? room : sizeof(buf));
         if (n > 0) {
             set_connected(c, true);
-            c->user->receive(c->user_opaque, buf, (size_t)n);
+            if (c->is_telnet)
+                receive_telnet(c, buf, (size_t)n);
+            else
+                c->user->receive(c->user_opaque, buf, (size_t)n);
         } else if (n < 0 && errno == EAGAIN) {
             c->readable = false;
         } else if (n == 0 || errno != EINTR) {
@@ -267,9 +317,17 @@ static void pump(struct chardev *c)
     c->pumping = false;
 }
 
+static void accept_input(struct chardev *c)
+{
+    if (c->end && c->user)
+        c->end->accept_input(c->end_opaque);
+    else if (c->readable)
+        pump(c);
+}
+
 static void pump_later(void *opaque)
 {
-    pump(opaque);
+    accept_input(opaque);
 }
 
 static void in_event(void *opaque, uint32_t events)
@@ -319,6 +377,7 @@ static void listener_event(void *opaque, uint32_t events)
         return;
     }
     set_connected(c, true);
+    flush(c);
     pump(c);
 }
 
@@ -329,24 +388,34 @@ static void retry_timer_fired(void *opaque)
         loop_watch_events(c->loop, &c->listener, EPOLLIN);
 }
 
-struct chardev *chardev_open(struct loop *loop, const char *label,
-                             const struct chardev_config *config, struct err *err)
+static struct chardev *new_chardev(struct loop *loop, const char *label, struct err *err)
 {
     struct chardev *c = calloc(1, sizeof(*c));
-    bool ok;
-    if (!c) {
+    if (c)
+        c->label = strdup(label);
+    if (!c || !c->label) {
+        free(c);
         err_set(err, "%s: out of memory", label);
         return NULL;
     }
     c->loop = loop;
-    c->kind = config->kind;
     c->in_fd = c->out_fd = c->listen_fd = -1;
-    c->label = strdup(label);
     timer_init(&c->flush_timer, loop_clock(loop), flush_timer_fired, c);
     timer_init(&c->stall_timer, loop_clock(loop), stall_timer_fired, c);
     timer_init(&c->retry_timer, loop_clock(loop), retry_timer_fired, c);
     deferred_init(&c->pump_later, pump_later, c);
-    ok = c->label && chardev_open_backend(c, config, err);
+    return c;
+}
+
+struct chardev *chardev_open(struct loop *loop, const char *label,
+                             const struct chardev_config *config, struct err *err)
+{
+    struct chardev *c = new_chardev(loop, label, err);
+    bool ok;
+    if (!c)
+        return NULL;
+    c->kind = config->kind;
+    ok = chardev_open_backend(c, config, err);
     if (ok && c->in_fd >= 0 && !watch_in(c, err)) {
         ok = c->kind == CHARDEV_STDIO; /* a file or /dev/null as stdin: there is no input */
         c->readable = false;
@@ -360,6 +429,26 @@ struct chardev *chardev_open(struct loop *loop, const char *label,
         chardev_close(c);
         return NULL;
     }
+    if (c->out_len)
+        flush(c);
+    return c;
+}
+
+struct chardev *chardev_new(struct loop *loop, const char *label, const char *filename,
+                            const struct chardev_end *end, void *opaque, struct err *err)
+{
+    struct chardev *c = new_chardev(loop, label, err);
+    if (!c)
+        return NULL;
+    c->filename = strdup(filename);
+    if (!c->filename) {
+        chardev_close(c);
+        err_set(err, "%s: out of memory", label);
+        return NULL;
+    }
+    c->end = end;
+    c->end_opaque = opaque;
+    c->connected = true;
     return c;
 }
 
@@ -368,6 +457,8 @@ void chardev_close(struct chardev *c)
     if (!c)
         return;
     c->user = NULL;
+    if (c->end)
+        c->end->close(c->end_opaque);
     if (c->out_fd >= 0 && c->out_len)
         flush(c);
     loop_undefer(c->loop, &c->pump_later);
@@ -388,14 +479,45 @@ void chardev_set_user(struct chardev *c, const struct chardev_user *user, void *
     c->user = user;
     c->user_opaque = opaque;
     c->wants_room = false;
-    if (user && c->readable)
+    if (user && (c->readable || c->end))
         loop_defer(c->loop, &c->pump_later);
 }
 
 void chardev_accept_input(struct chardev *c)
 {
-    if (c->readable)
-        pump(c);
+    if (!c->pumping)
+        accept_input(c);
+}
+
+size_t chardev_room(struct chardev *c)
+{
+    return c->user ? c->user->room(c->user_opaque) : 0;
+}
+
+void chardev_deliver(struct chardev *c, const uint8_t *buf, size_t len)
+{
+    bool nested = c->pumping;
+    c->pumping = true;
+    c->user->receive(c->user_opaque, buf, len);
+    c->pumping = nested;
+}
+
+void chardev_writable(struct chardev *c)
+{
+    if (c->user && c->user->writable)
+        c->user->writable(c->user_opaque);
+}
+
+void chardev_line_break(struct chardev *c)
+{
+    if (c->user && c->user->line_break)
+        c->user->line_break(c->user_opaque);
+}
+
+void chardev_focus(struct chardev *c, bool focus)
+{
+    if (c->user && c->user->focus)
+        c->user->focus(c->user_opaque, focus);
 }
 
 const char *chardev_label(const struct chardev *c)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * chardev: a stream of bytes to the outside: pty, file, null, stdio, UNIX or TCP socket. Never
- * blocks the loop.
+ * chardev: a stream of bytes to the outside: pty, file, pipe, null, stdio, UNIX or TCP socket, text
+ * console. Never blocks the loop.
  */
 #ifndef UI_CHARDEV_H
 #define UI_CHARDEV_H
@@ -20,35 +20,48 @@ enum chardev_kind {
     CHARDEV_PTY,
     CHARDEV_FILE,
     CHARDEV_STDIO,
+    CHARDEV_PIPE,
     CHARDEV_UNIX,
     CHARDEV_TCP,
+    CHARDEV_VC,  /* a text console (ui/console.h) */
+    CHARDEV_MUX, /* a branch of a multiplexer (ui/chardev_mux.h) */
 };
 
 struct chardev_config {
     enum chardev_kind kind;
-    char *path;   /* FILE, UNIX */
-    char *host;   /* TCP */
-    char *port;   /* TCP: number or service name */
-    bool append;  /* FILE */
-    bool server;  /* UNIX, TCP: listen instead of connect */
-    bool wait;    /* server: wait for the first connection at start-up */
-    bool nodelay; /* TCP */
-    int fd;       /* UNIX server: an already listening socket, else -1 */
+    char *path;          /* FILE, UNIX; PIPE: PATH.in and PATH.out, or PATH both ways */
+    char *host;          /* TCP */
+    char *port;          /* TCP: number or service name */
+    bool append;         /* FILE */
+    uint64_t limit;      /* FILE: at most so many bytes; 0: no limit */
+    bool server;         /* UNIX, TCP: listen instead of connect */
+    bool wait;           /* server: wait for the first connection at start-up */
+    bool nodelay;        /* TCP */
+    bool telnet;         /* UNIX, TCP: the peer speaks Telnet */
+    unsigned reconnect;  /* no server: try again after so many seconds; 0: never */
+    int fd;              /* UNIX server: an already listening socket, else -1 */
+    unsigned cols, rows; /* VC: its size in characters; 0: 80 x 24 */
+    unsigned mux;        /* MUX: which one, an index of config.muxes */
 };
 
 /* The device end. receive() takes what room() allowed; event(true) when a peer is there, false when
- * it left. */
+ * it left. All but the first two may be NULL. */
 struct chardev_user {
     size_t (*room)(void *opaque);
     void (*receive)(void *opaque, const uint8_t *buf, size_t len);
-    void (*writable)(void *opaque); /* after a short write: there is space again. May be NULL */
-    void (*event)(void *opaque, bool connected); /* May be NULL */
+    void (*writable)(void *opaque); /* after a short write: there is space again */
+    void (*event)(void *opaque, bool connected);
+    void (*line_break)(void *opaque); /* the peer sent a break (Telnet, a multiplexer) */
+    /* At a multiplexer: what is typed comes here from now on, or no longer. */
+    void (*focus)(void *opaque, bool focus);
 };
 
-/* Opens it; label names it in messages and in query-chardev ("serial0"). A file's size is bounded
- * by XEN_QEMU_CONSOLE_LIMIT bytes when that is set in the environment. NULL and *err on failure. */
+/* Opens one of the kinds up to TCP; label names it in messages and in query-chardev ("serial0"). A
+ * file's size is bounded by XEN_QEMU_CONSOLE_LIMIT bytes too when that is set in the environment.
+ * NULL and *err on failure. */
 struct chardev *chardev_open(struct loop *loop, const char *label,
                              const struct chardev_config *config, struct err *err);
+/* NULL: nothing. */
 void chardev_close(struct chardev *chardev);
 
 /* Connects the device end (user NULL: disconnects). */

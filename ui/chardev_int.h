@@ -6,6 +6,8 @@
 #include "hw/core/clock.h"
 #include "hw/core/loop.h"
 #include "ui/chardev.h"
+#include "ui/chardev_end.h"
+#include "ui/telnet.h"
 
 #define CHARDEV_OUT_SIZE 4096
 
@@ -16,10 +18,14 @@ struct chardev {
     const struct chardev_user *user;
     void *user_opaque;
 
+    const struct chardev_end *end; /* in this process: then nothing of the rest but pump_later */
+    void *end_opaque;
+
     int in_fd, out_fd; /* the same for pty and sockets; -1: none */
     int listen_fd;
     struct loop_source in, out, listener; /* out: only while out_fd differs and is full */
-    bool nodelay;
+    bool nodelay, is_telnet;
+    struct telnet telnet;
 
     bool connected;
     bool readable; /* in_fd may have bytes: it is watched edge-triggered */
@@ -37,6 +43,7 @@ struct chardev {
     bool wants_room;          /* the user was told "less than len" */
 
     uint64_t limit, written; /* of a regular file; limit 0: none */
+    const char *limited_by;  /* "logsize=" or the like */
     bool complained;         /* one line per chardev about lost output */
 
     struct termios *terminal; /* of stdin, to be restored */
@@ -48,6 +55,16 @@ bool chardev_open_backend(struct chardev *c, const struct chardev_config *config
 
 /* Undoes what opening did to the outside (terminal settings) and closes all descriptors. */
 void chardev_close_backend(struct chardev *c);
+
+/* For chardev_open.c and chardev_socket.c: sets what chardev_filename gives. */
+bool chardev_set_filename(struct chardev *c, struct err *err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* chardev_socket.c: UNIX and TCP, server or not; a server with wait=on then waits. */
+bool chardev_open_socket(struct chardev *c, const struct chardev_config *config, struct err *err);
+
+/* A connection is there: what is said first to a Telnet peer is put into out_buf. */
+void chardev_greet(struct chardev *c);
 
 /* Accepts one connection from listen_fd: in_fd and out_fd are then set. False with errno set. */
 bool chardev_accept(struct chardev *c);

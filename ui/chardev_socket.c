@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* chardev_socket: UNIX and TCP sockets behind a chardev, listening or connecting. */
+#include "ui/chardev_int.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "hw/core/log.h"
+
+#define CONNECT_MS 10000
+
+static void adopt(struct chardev *c, int fd)
+{
+    int one = 1;
+    c->in_fd = c->out_fd = fd;
+    if (c->kind == CHARDEV_TCP && c->nodelay)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+}
+
+bool chardev_accept(struct chardev *c)
+{
+    int fd = accept4(c->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0)
+        return false;
+    adopt(c, fd);
+    chardev_greet(c);
+    return true;
+}
+
+/* A server with wait=on: the guest does not start before there is a peer. */
+static bool wait_for_peer(struct chardev *c, struct err *err)
+{
+    struct pollfd p = {.fd = c->listen_fd, .events = POLLIN};
+    log_info("%s: waiting for a connection to %s", c->label, c->filename);
+    for (;;) {
+        if (chardev_accept(c)) {
+            c->connected = true;
+            return true;
+        }
+        if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
+            return err_set(err, "%s: %s: %s", c->label, c->filename, strerror(errno));
+        if (poll(&p, 1, -1) < 0 && errno != EINTR)
+            return err_set(err, "%s: poll: %s", c->label, strerror(errno));
+    }
+}
+
+/* A socket file that nobody listens on any more is in the way of the next server. */
+static void remove_stale(const struct sockaddr_un *sa)
+{
+    struct stat st;
+    int fd;
+    if (lstat(sa->sun_path, &st) < 0 || !S_ISSOCK(st.st_mode))
+        return;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return;
+    if (connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0 && errno == ECONNREFUSED)
+        unlink(sa->sun_path);
+    close(fd);
+}
+
+static const char *unix_word(const struct chardev *c)
+{
+    return c->is_telnet ? "telnet-unix" : "unix";
+}
+
+static bool open_unix(struct chardev *c, const struct chardev_config *config, struct err *err)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    int fd;
+    if (config->server && config->fd >= 0) {
+        c->listen_fd = config->fd;
+        fcntl(c->listen_fd, F_SETFD, FD_CLOEXEC);
+        fcntl(c->listen_fd, F_SETFL, fcntl(c->listen_fd, F_GETFL) | O_NONBLOCK);
+        return chardev_set_filename(c, err, "%s:fd=%d,server=on", unix_word(c), config->fd);
+    }
+    if (!config->path || strlen(config->path) >= sizeof(sa.sun_path))
+        return err_set(err, "%s: a socket's path has 1 to %zu bytes", c->label,
+                       sizeof(sa.sun_path) - 1);
+    memcpy(sa.sun_path, config->path, strlen(config->path) + 1);
+    if (!chardev_set_filename(c, err, "%s:%s%s", unix_word(c), config->path,
+                              config->server ? ",server=on" : ""))
+        return false;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (config->server ? SOCK_NONBLOCK : 0), 0);
+    if (fd < 0)
+        return err_set(err, "%s: %s: %s", c->label, config->path, strerror(errno));
+    if (config->server) {
+        c->listen_fd = fd;
+        remove_stale(&sa);
+        if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, 1) < 0)
+            return err_set(err, "%s: %s: %s", c->label, config->path, strerror(errno));
+        return true;
+    }
+    adopt(c, fd);
+    if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
+        return err_set(err, "%s: %s: %s", c->label, config->path, strerror(errno));
+    fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    c->connected = true;
+    return true;
+}
+
+/* Connects a non-blocking socket within CONNECT_MS; false with errno set. */
+static bool connect_in_time(int fd, const struct addrinfo *ai)
+{
+    struct pollfd p = {.fd = fd, .events = POLLOUT};
+    int error = 0;
+    socklen_t len = sizeof(error);
+    if (connect(fd, ai->ai_addr, ai->ai_addrlen) == 0)
+        return true;
+    if (errno != EINPROGRESS)
+        return false;
+    if (poll(&p, 1, CONNECT_MS) == 0)
+        error = ETIMEDOUT;
+    else
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    errno = error;
+    return error == 0;
+}
+
+static int tcp_socket(const struct addrinfo *ai, bool server)
+{
+    int one = 1, saved;
+    int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return -1;
+    if (server) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+        if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, 1) == 0)
+            return fd;
+    } else if (connect_in_time(fd, ai)) {
+        return fd;
+    }
+    saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+static bool open_tcp(struct chardev *c, const struct chardev_config *config, struct err *err)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_flags = config->server ? AI_PASSIVE : 0};
+    const char *host = config->host && *config->host ? config->host : NULL;
+    const char *port = config->port ? config->port : "";
+    struct addrinfo *list;
+    int fd = -1, rc = getaddrinfo(host, port, &hints, &list);
+    if (rc != 0)
+        return err_set(err, "%s: %s:%s: %s", c->label, host ? host : "", port, gai_strerror(rc));
+    for (const struct addrinfo *ai = list; ai && fd < 0; ai = ai->ai_next)
+        fd = tcp_socket(ai, config->server);
+    rc = errno;
+    freeaddrinfo(list);
+    if (fd < 0)
+        return err_set(err, "%s: %s:%s: %s", c->label, host ? host : "", port, strerror(rc));
+    if (config->server)
+        c->listen_fd = fd;
+    else
+        adopt(c, fd);
+    c->connected = !config->server;
+    return chardev_set_filename(c, err, "%s:%s:%s%s", c->is_telnet ? "telnet" : "tcp",
+                                host ? host : "", port, config->server ? ",server=on" : "");
+}
+
+bool chardev_open_socket(struct chardev *c, const struct chardev_config *config, struct err *err)
+{
+    c->nodelay = config->nodelay;
+    c->is_telnet = config->telnet;
+    bool ok = config->kind == CHARDEV_UNIX ? open_unix(c, config, err) : open_tcp(c, config, err);
+    if (ok && config->server)
+        return !config->wait || wait_for_peer(c, err);
+    if (ok)
+        chardev_greet(c);
+    return ok;
+}
