@@ -77,16 +77,16 @@ static bool open_all(struct domain *d, struct err *err)
     d->companion = companion_open(&companion_xen, c->domid, c->seccomp, d->loop, err);
     if (!d->companion || !domain_open_pv(d, err))
         return false;
-    if (!domain_open_blocks(d, err) || !domain_open_serial(d, err))
+    d->display = display_new(loop_clock(d->loop));
+    d->input = input_new();
+    if (!d->display || !d->input)
+        return err_set(err, "out of memory");
+    if (!domain_open_blocks(d, err) || !domain_open_streams(d, err))
         return false;
     if (c->vga == CONFIG_VGA_STD &&
         !rom_load(&d->vga_rom, ROM_VGA_STD, (const char *const *)c->rom_dirs, c->rom_dir_count,
                   0x1234, 0x1111, err))
         return false;
-    d->display = display_new(loop_clock(d->loop));
-    d->input = input_new();
-    if (!d->display || !d->input)
-        return err_set(err, "out of memory");
     return domain_open_screen(d, err) && domain_open_window(d, err) && open_hypervisor(d, err) &&
            open_machine(d, err) && domain_open_monitors(d, err);
 }
@@ -185,14 +185,12 @@ void domain_close(struct domain *d)
     domain_close_pv(d);
     companion_close(d->companion);
     xenstore_close(d->xenstore);
+    domain_close_streams(d);
     display_free(d->display);
     input_free(d->input);
     if (d->keymap)
         d->screen->keymap_free(d->keymap);
     rom_free(&d->vga_rom);
-    for (size_t i = 0; i < CONFIG_MAX_SERIAL; i++)
-        chardev_close(d->serial[i]);
-    chardev_close(d->parallel);
     for (size_t i = 0; i < d->config->drive_count; i++)
         block_close(d->blocks[i]);
     free(d);

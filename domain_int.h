@@ -26,7 +26,11 @@ struct domain {
     struct drive_ref drive_refs[CONFIG_MAX_DRIVES];
     struct block_limits limits[CONFIG_MAX_DRIVES]; /* of the drive, whatever medium is in it */
     struct deferred io_error;                      /* an image failed and the guest is to stop */
+    struct consoles *consoles;
+    struct chardev_mux *muxes[CONFIG_MAX_MUXES]; /* by index of config->muxes */
     struct chardev *serial[CONFIG_MAX_SERIAL], *parallel;
+    struct chardev
+        *hmps[CONFIG_MAX_HMPS]; /* of the monitors for people: by index of config->hmps */
     struct rom vga_rom;
     struct companion *companion;
     struct backend *backend; /* serves PV devices; NULL: none without the platform device */
@@ -103,7 +107,10 @@ void domain_time_offset(void *opaque, int64_t seconds);
 
 /* ---- domain_chardev.c ---- */
 
-bool domain_open_serial(struct domain *d, struct err *err);
+/* Opens all streams of ports and monitors; display and input are there. */
+bool domain_open_streams(struct domain *d, struct err *err);
+/* Closes them; nobody uses them any more. */
+void domain_close_streams(struct domain *d);
 bool domain_chardev_info(void *opaque, size_t index, struct qmp_chardev_info *info);
 
 /* ---- domain_pv.c: the guest's PV devices ---- */

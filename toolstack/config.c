@@ -61,10 +61,14 @@ const char config_usage[] =
     "         [,show-cursor=on]   a window on $DISPLAY; -sdl is the same; -full-screen\n"
     "  -k MAP                     keyboard layout of viewers that send characters\n"
     "  -L DIR                     look for option ROMs there first\n"
-    "  -serial pty|null|none|stdio|file:F|unix:PATH[,server,nowait]|tcp:HOST:PORT[,server,nowait]\n"
-    "          |chardev:ID        COM1 to COM4, in this order\n"
+    "  -serial pty|null|none|stdio|file:F|pipe:F|vc[:80Cx24C]|unix:PATH[,server,nowait]\n"
+    "          |tcp:HOST:PORT[,server,nowait]|telnet:HOST:PORT,...|mon:WORD|chardev:ID\n"
+    "                             COM1 to COM4, in this order; mon: with a monitor on it\n"
     "  -parallel ...              the same words; the printer port LPT1\n"
-    "  -chardev socket|pty|file|null|stdio,id=ID[,K=V]...\n"
+    "  -device isa-serial|isa-parallel,chardev=ID[,index=N]   the same\n"
+    "  -chardev socket|pty|file|pipe|vc|null|stdio,id=ID[,mux=on][,K=V]...\n"
+    "  -echr N                    the escape character of mux=on: a number, Ctrl+A is 1\n"
+    "  -nographic                 no screen; COM1 and the monitor on standard input and output\n"
     "\n"
     "Control and confinement\n"
     "  -mon chardev=ID,mode=control   QMP on a UNIX socket\n"
@@ -108,6 +112,12 @@ void config_free(struct config *config)
     for (size_t i = 0; i < config->serial_count; i++)
         free_chardev(&config->serial[i]);
     free_chardev(&config->parallel);
+    for (size_t i = 0; i < config->mux_count; i++) {
+        free(config->muxes[i].id);
+        free_chardev(&config->muxes[i].chardev);
+    }
+    for (size_t i = 0; i < config->hmp_count; i++)
+        free_chardev(&config->hmps[i].chardev);
     for (size_t i = 0; i < config->monitor_count; i++) {
         free(config->monitors[i].chardev_id);
         free(config->monitors[i].path);

@@ -21,6 +21,8 @@
 #define CONFIG_MAX_USB_CONTROLLERS 4
 #define CONFIG_MAX_USB_DEVICES     16
 #define CONFIG_MAX_MONITORS        4
+#define CONFIG_MAX_MUXES           4
+#define CONFIG_MAX_HMPS            4
 #define CONFIG_MAX_FDS             16
 #define CONFIG_MAX_ROM_DIRS        4
 #define CONFIG_MAX_VCPUS           128 /* HVM_MAX_VCPUS */
@@ -118,6 +120,18 @@ struct config_monitor {
     int fd;           /* a listening socket, else -1 */
 };
 
+/* A stream with mux=on, or of -serial mon:; shared by those of kind CHARDEV_MUX that name it. */
+struct config_mux {
+    char *id; /* -chardev's, or made up */
+    struct chardev_config chardev;
+};
+
+/* A monitor for people: -monitor, -mon mode=readline. */
+struct config_hmp {
+    struct chardev_config chardev;
+    bool privileged; /* its commands may name host files and devices */
+};
+
 /* An inherited descriptor with a number for /dev/fdset/N. */
 struct config_fd {
     unsigned set;
@@ -185,6 +199,11 @@ struct config {
     size_t serial_count;
     struct chardev_config parallel; /* LPT1, if */
     bool have_parallel;
+    struct config_mux muxes[CONFIG_MAX_MUXES];
+    size_t mux_count;
+    unsigned char mux_escape; /* -echr: 1 to 31; 0: none */
+    struct config_hmp hmps[CONFIG_MAX_HMPS];
+    size_t hmp_count;
     struct config_monitor monitors[CONFIG_MAX_MONITORS];
     size_t monitor_count;
     struct config_fd fds[CONFIG_MAX_FDS];

@@ -427,15 +427,6 @@ static bool opt_net(struct libxl *p, const char *option, const char *arg, struct
     return nothing(option, arg, "none", NO_NICS, err);
 }
 
-static bool opt_monitor(struct libxl *p, const char *option, const char *arg, struct err *err)
-{
-    (void)p;
-    return nothing(option, arg, "none null /dev/null",
-                   "not part of this version; use -qmp, whose human-monitor-command takes monitor "
-                   "lines",
-                   err);
-}
-
 /* ---- the table ---- */
 
 #define NO_BOOT                                                                               \
@@ -494,8 +485,11 @@ static const struct option {
     {"L", true, ACT, NULL, opt_rom_dir},
     {"chardev", true, ACT, NULL, libxl_chardev},
     {"serial", true, ACT, NULL, libxl_serial},
+    {"echr", true, ACT, NULL, libxl_echr},
+    {"nographic", false, ACT, NULL, libxl_nographic},
+    {"nodefaults", false, ACT, NULL, libxl_nodefaults},
     {"parallel", true, ACT, NULL, libxl_parallel},
-    {"monitor", true, ACT, NULL, opt_monitor},
+    {"monitor", true, ACT, NULL, libxl_monitor},
     {"mon", true, ACT, NULL, libxl_mon},
     {"qmp", true, ACT, NULL, libxl_qmp},
     {"net", true, ACT, NULL, opt_net},
@@ -511,10 +505,8 @@ static const struct option {
     {"help", false, ACT, NULL, opt_help},
     {"h", false, ACT, NULL, opt_help},
 
-    {"nodefaults", false, IGNORE, "nothing is there that was not asked for", NULL},
     {"no-user-config", false, IGNORE, "there are no configuration files", NULL},
     {"nodefconfig", false, IGNORE, "there are no configuration files", NULL},
-    {"nographic", false, IGNORE, "screens and serial lines are said one by one", NULL},
     {"no-hpet", false, IGNORE, "the HPET is Xen's", NULL},
     {"disable-opengl", false, IGNORE, "the window is drawn without OpenGL", NULL},
     {"trace", true, IGNORE, "there are no trace points; the guest sees no difference", NULL},
@@ -647,6 +639,7 @@ bool config_from_libxl(struct config *config, int argc, char **argv, struct err 
         .boot_order = "cad", /* qemu's own default */
         .seccomp = true,
         .incoming_fd = -1,
+        .mux_escape = 1,
         .vnc.lock_key_sync = true,
     };
     bool ok = parse_all(&p, argc, argv, err);

@@ -18,11 +18,20 @@ struct libxl_chardev {
     char *id;
     struct chardev_config chardev;
     bool used;
+    bool mux;           /* may be taken several times; once it was: */
+    unsigned mux_index; /* of config.muxes */
 };
 
-/* A -serial or -parallel that names a -chardev, which may come later on the line. */
-struct libxl_serial {
+/* A -serial, -parallel or -monitor that names a -chardev, which may come later on the line. */
+struct libxl_port {
     char *chardev_id; /* NULL: the config is filled already */
+    bool gap;         /* a COM port that is absent because only higher ones were placed */
+};
+
+/* A -device isa-serial: which port it is is known when all are. */
+struct libxl_isa_serial {
+    char *chardev_id;
+    unsigned index; /* CONFIG_MAX_SERIAL: the first that is free */
 };
 
 /* A -drive or -blockdev, or a -device ide-hd or ide-cd. Places are resolved when all are known. */
@@ -40,8 +49,14 @@ struct libxl {
     struct config *config;
     struct libxl_chardev chardevs[LIBXL_MAX_CHARDEVS];
     size_t chardev_count;
-    struct libxl_serial serials[CONFIG_MAX_SERIAL];
-    struct libxl_serial parallel;
+    struct libxl_port serials[CONFIG_MAX_SERIAL];
+    struct libxl_port parallel;
+    struct libxl_port hmps[CONFIG_MAX_HMPS];
+    struct libxl_isa_serial isa_serials[CONFIG_MAX_SERIAL];
+    size_t isa_serial_count;
+    bool have_parallel; /* -parallel was said, be it none */
+    bool have_monitor;  /* of any kind: then there is none by default */
+    bool nodefaults, nographic;
     struct libxl_drive drives[LIBXL_MAX_DRIVES];
     size_t drive_count;
     struct libxl_drive devices[LIBXL_MAX_DRIVES];
@@ -57,6 +72,10 @@ struct libxl {
 bool libxl_chardev(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_serial(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_parallel(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_echr(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_nodefaults(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_nographic(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_monitor(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_mon(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_qmp(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_drive(struct libxl *p, const char *option, const char *arg, struct err *err);
@@ -76,6 +95,16 @@ bool libxl_usbdevice(struct libxl *p, const char *option, const char *arg, struc
 /* libxl_usb.c: whether a -device is USB's, and its keys. */
 bool libxl_usb_driver(const char *driver);
 bool libxl_usb_keys(struct libxl *p, struct optstr *o, const char *driver, struct err *err);
+
+/* libxl_chardev.c: the words of -serial, -parallel, -monitor and -qmp for a back-end; a free for
+ * what they fill. */
+bool libxl_chardev_word(const char *option, const char *arg, struct chardev_config *c,
+                        struct err *err);
+void libxl_chardev_free(struct chardev_config *c);
+
+/* libxl_port.c: -device isa-serial and isa-parallel. */
+bool libxl_isa_serial(struct libxl *p, struct optstr *o, struct err *err);
+bool libxl_isa_parallel(struct libxl *p, struct optstr *o, struct err *err);
 
 /* libxl_image.c: the keys of a -drive about its image, of a -device about a disk's sectors, and
  * those that either may say. */

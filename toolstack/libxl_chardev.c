@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* libxl_chardev: -chardev, -serial, -mon and -qmp of the argument line. */
+/* libxl_chardev: back-ends of streams: -chardev, and the words of -serial. */
 #include "toolstack/libxl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
 
-static void chardev_free(struct chardev_config *c)
+#include "ui/console.h"
+#include "ui/font.h"
+#include "ui/term.h"
+
+#define RECONNECT_MAX (24 * 60 * 60) /* seconds */
+#define LOGSIZE_MAX   (UINT64_C(1) << 50)
+
+void libxl_chardev_free(struct chardev_config *c)
 {
     free(c->path);
     free(c->host);
@@ -32,15 +40,19 @@ static bool socket_keys(struct optstr *o, struct chardev_config *c, struct err *
 {
     bool nodelay = false, delay = true;
     bool wait = true;
+    uint64_t reconnect = 0;
     if (!optstr_bool(o, "server", &c->server, err) || !optstr_bool(o, "wait", &wait, err) ||
         !optstr_bool(o, "nodelay", &nodelay, err) || !optstr_bool(o, "delay", &delay, err) ||
-        !optstr_only(o, "telnet", "off", err) || !optstr_only(o, "tn3270", "off", err) ||
-        !optstr_only(o, "websocket", "off", err) || !optstr_only(o, "mux", "off", err) ||
-        !optstr_only(o, "abstract", "off", err) || !optstr_only(o, "reconnect", "0", err) ||
+        !optstr_bool(o, "telnet", &c->telnet, err) || !optstr_only(o, "tn3270", "off", err) ||
+        !optstr_only(o, "websocket", "off", err) || !optstr_only(o, "abstract", "off", err) ||
+        !optstr_number(o, "reconnect", 0, RECONNECT_MAX, &reconnect, err) ||
         !optstr_refuse(o, "to", "name the port itself", err) ||
         !optstr_refuse(o, "tls-creds", "use a UNIX socket, or a tunnel", err) ||
         !optstr_refuse(o, "logfile", "use a file: back-end", err) || !optstr_finish(o, err))
         return false;
+    if (reconnect && c->server)
+        return err_set(err, "%s: reconnect= is for who connects; a server waits anyway", o->option);
+    c->reconnect = (unsigned)reconnect;
     c->wait = c->server && wait;
     c->nodelay = nodelay || !delay;
     return true;
@@ -101,6 +113,54 @@ static bool chardev_socket(struct libxl *p, struct optstr *o, struct chardev_con
     return true;
 }
 
+/* A console's size in characters, or in pixels. */
+static bool vc_keys(struct optstr *o, struct chardev_config *c, struct err *err)
+{
+    uint64_t width = 0, height = 0, cols = 0, rows = 0;
+    if (!optstr_number(o, "width", FONT_WIDTH, 16384, &width, err) ||
+        !optstr_number(o, "height", FONT_HEIGHT, 16384, &height, err) ||
+        !optstr_number(o, "cols", TERM_MIN_COLS, TERM_MAX_COLS, &cols, err) ||
+        !optstr_number(o, "rows", TERM_MIN_ROWS, TERM_MAX_ROWS, &rows, err))
+        return false;
+    c->cols = (unsigned)(cols ? cols : width / FONT_WIDTH);
+    c->rows = (unsigned)(rows ? rows : height / FONT_HEIGHT);
+    return true;
+}
+
+static bool file_keys(struct optstr *o, struct chardev_config *c, struct err *err)
+{
+    const char *path = optstr_need(o, "path", err), *size;
+    if (!path || !optstr_bool(o, "append", &c->append, err))
+        return false;
+    c->path = xstrdup(path);
+    size = optstr_take(o, "logsize");
+    return !size || parse_size(size, 1, 1, LOGSIZE_MAX, &c->limit) ||
+           err_set(err, "%s: logsize=%s is not a size in bytes (as 1M)", o->option, size);
+}
+
+static bool chardev_keys(struct optstr *o, struct chardev_config *c, struct err *err)
+{
+    const char *path;
+    bool signals = true;
+    switch (c->kind) {
+    case CHARDEV_FILE:
+        return file_keys(o, c, err);
+    case CHARDEV_PIPE:
+        path = optstr_need(o, "path", err);
+        c->path = path ? xstrdup(path) : NULL;
+        return path != NULL;
+    case CHARDEV_VC:
+        return vc_keys(o, c, err);
+    case CHARDEV_STDIO:
+        if (!optstr_bool(o, "signal", &signals, err))
+            return false;
+        c->raw = !signals;
+        return true;
+    default:
+        return true;
+    }
+}
+
 static bool chardev_parse(struct libxl *p, struct optstr *o, struct libxl_chardev *slot,
                           struct err *err)
 {
@@ -118,6 +178,8 @@ static bool chardev_parse(struct libxl *p, struct optstr *o, struct libxl_charde
         if (!strcmp(p->chardevs[i].id, id))
             return err_set(err, "%s: id=%s is there twice", o->option, id);
     slot->id = xstrdup(id);
+    if (!optstr_bool(o, "mux", &slot->mux, err))
+        return false;
     if (!strcmp(backend, "socket"))
         return chardev_socket(p, o, c, err);
     if (!strcmp(backend, "pty"))
@@ -126,19 +188,18 @@ static bool chardev_parse(struct libxl *p, struct optstr *o, struct libxl_charde
         c->kind = CHARDEV_NULL;
     else if (!strcmp(backend, "stdio"))
         c->kind = CHARDEV_STDIO;
-    else if (!strcmp(backend, "file")) {
+    else if (!strcmp(backend, "file"))
         c->kind = CHARDEV_FILE;
-        const char *path = optstr_need(o, "path", err);
-        if (!path)
-            return false;
-        c->path = xstrdup(path);
-        if (!optstr_bool(o, "append", &c->append, err))
-            return false;
-    } else
-        return err_set(err, "%s %s: not part of this version; use socket, pty, file, null or stdio",
-                       o->option, backend);
-    return optstr_only(o, "mux", "off", err) &&
-           optstr_refuse(o, "logfile", "use the file back-end", err) && optstr_finish(o, err);
+    else if (!strcmp(backend, "pipe"))
+        c->kind = CHARDEV_PIPE;
+    else if (!strcmp(backend, "vc"))
+        c->kind = CHARDEV_VC;
+    else
+        return err_set(
+            err, "%s %s: not part of this version; use socket, pty, file, pipe, vc, null or stdio",
+            o->option, backend);
+    return chardev_keys(o, c, err) && optstr_refuse(o, "logfile", "use the file back-end", err) &&
+           optstr_finish(o, err);
 }
 
 bool libxl_chardev(struct libxl *p, const char *option, const char *arg, struct err *err)
@@ -154,7 +215,7 @@ bool libxl_chardev(struct libxl *p, const char *option, const char *arg, struct 
     if (ok) {
         p->chardev_count++;
     } else {
-        chardev_free(&slot->chardev);
+        libxl_chardev_free(&slot->chardev);
         free(slot->id);
     }
     optstr_free(&o);
@@ -190,10 +251,44 @@ static bool socket_word(const char *option, const char *rest, bool tcp, struct c
     return ok;
 }
 
-/* The words of -serial; they are older than -chardev, and the paths of file: are not split at
- * commas. */
-static bool chardev_word(const char *option, const char *arg, struct chardev_config *c,
-                         struct err *err)
+/* vc, vc:800x600 (pixels), vc:80Cx24C (characters) */
+static bool vc_word(const char *option, const char *size, struct chardev_config *c, struct err *err)
+{
+    unsigned cols, rows;
+    int end = 0;
+    c->kind = CHARDEV_VC;
+    if (sscanf(size, "%4uCx%4uC%n", &cols, &rows, &end) < 2 || !end || size[end]) {
+        end = 0;
+        if (sscanf(size, "%5ux%5u%n", &cols, &rows, &end) < 2 || !end || size[end])
+            return err_set(err,
+                           "%s vc:%s: the size of a console is as 80Cx24C, or 640x384 in pixels",
+                           option, size);
+        cols /= FONT_WIDTH;
+        rows /= FONT_HEIGHT;
+    }
+    if (cols < TERM_MIN_COLS || cols > TERM_MAX_COLS || rows < TERM_MIN_ROWS ||
+        rows > TERM_MAX_ROWS)
+        return err_set(err, "%s vc:%s: a console has from %d to %d columns and from %d to %d lines",
+                       option, size, TERM_MIN_COLS, TERM_MAX_COLS, TERM_MIN_ROWS, TERM_MAX_ROWS);
+    c->cols = cols;
+    c->rows = rows;
+    return true;
+}
+
+/* file:PATH, pipe:PATH */
+static bool path_word(const char *option, const char *arg, const char *path, enum chardev_kind kind,
+                      struct chardev_config *c, struct err *err)
+{
+    if (!*path)
+        return err_set(err, "%s %s: the file's name is missing", option, arg);
+    c->kind = kind;
+    c->path = xstrdup(path);
+    return true;
+}
+
+/* They are older than -chardev, and the paths of file: are not split at commas. */
+bool libxl_chardev_word(const char *option, const char *arg, struct chardev_config *c,
+                        struct err *err)
 {
     const char *rest;
     if (!strcmp(arg, "pty"))
@@ -202,192 +297,26 @@ static bool chardev_word(const char *option, const char *arg, struct chardev_con
         c->kind = CHARDEV_NULL;
     else if (!strcmp(arg, "stdio"))
         c->kind = CHARDEV_STDIO;
-    else if (after(arg, "file:", &rest)) {
-        if (!*rest)
-            return err_set(err, "%s file:: the file's name is missing", option);
-        c->kind = CHARDEV_FILE;
-        c->path = xstrdup(rest);
-    } else if (after(arg, "unix:", &rest))
+    else if (!strcmp(arg, "vc"))
+        c->kind = CHARDEV_VC;
+    else if (after(arg, "vc:", &rest))
+        return vc_word(option, rest, c, err);
+    else if (after(arg, "file:", &rest))
+        return path_word(option, arg, rest, CHARDEV_FILE, c, err);
+    else if (after(arg, "pipe:", &rest))
+        return path_word(option, arg, rest, CHARDEV_PIPE, c, err);
+    else if (after(arg, "unix:", &rest))
         return socket_word(option, rest, false, c, err);
     else if (after(arg, "tcp:", &rest))
         return socket_word(option, rest, true, c, err);
-    else
+    else if (after(arg, "telnet:", &rest)) {
+        c->telnet = true;
+        return socket_word(option, rest, true, c, err);
+    } else
         return err_set(err,
                        "%s %s: not part of this version; use pty, null, none, stdio, file:PATH, "
-                       "unix:PATH, tcp:HOST:PORT or chardev:ID",
+                       "pipe:PATH, vc, unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT or chardev:ID",
                        option, arg);
     return true;
 }
 
-/* What is behind a port: such a word, or a -chardev by name. */
-static bool chardev_of(const char *option, const char *arg, struct chardev_config *c,
-                       struct libxl_serial *named, struct err *err)
-{
-    const char *id;
-    if (!after(arg, "chardev:", &id))
-        return chardev_word(option, arg, c, err);
-    named->chardev_id = xstrdup(id);
-    return true;
-}
-
-bool libxl_serial(struct libxl *p, const char *option, const char *arg, struct err *err)
-{
-    struct config *config = p->config;
-    if (config->serial_count == CONFIG_MAX_SERIAL)
-        return err_set(err, "%s: a PC has %d serial ports", option, CONFIG_MAX_SERIAL);
-    if (strlen(arg) > OPTSTR_MAX_LENGTH)
-        return err_set(err, "%s: its value is too long", option);
-    size_t n = config->serial_count;
-    struct chardev_config *c = &config->serial[n];
-    *c = (struct chardev_config){.kind = CHARDEV_NULL, .fd = -1};
-    config->serial_count++; /* from here on config_free releases it */
-    if (!strcmp(arg, "none")) {
-        config->serial_absent[n] = true;
-        return true;
-    }
-    return chardev_of(option, arg, c, &p->serials[n], err);
-}
-
-bool libxl_parallel(struct libxl *p, const char *option, const char *arg, struct err *err)
-{
-    struct config *config = p->config;
-    if (!strcmp(arg, "none"))
-        return true;
-    if (config->have_parallel)
-        return err_set(err, "%s: there is one parallel port", option);
-    if (strlen(arg) > OPTSTR_MAX_LENGTH)
-        return err_set(err, "%s: its value is too long", option);
-    config->parallel = (struct chardev_config){.kind = CHARDEV_NULL, .fd = -1};
-    config->have_parallel = true;
-    return chardev_of(option, arg, &config->parallel, &p->parallel, err);
-}
-
-static struct config_monitor *monitor_new(struct libxl *p, const char *option, const char *id,
-                                          struct err *err)
-{
-    struct config *config = p->config;
-    if (config->monitor_count == CONFIG_MAX_MONITORS) {
-        err_set(err, "%s: more than %d QMP sockets", option, CONFIG_MAX_MONITORS);
-        return NULL;
-    }
-    struct config_monitor *m = &config->monitors[config->monitor_count++];
-    *m = (struct config_monitor){.chardev_id = xstrdup(id), .fd = -1};
-    return m;
-}
-
-bool libxl_mon(struct libxl *p, const char *option, const char *arg, struct err *err)
-{
-    struct optstr o;
-    if (!optstr_parse(&o, option, arg, "chardev", err))
-        return false;
-    const char *id = optstr_need(&o, "chardev", err);
-    const char *mode = optstr_take(&o, "mode");
-    bool ok = false;
-    if (!id)
-        ;
-    else if (!mode || strcmp(mode, "control"))
-        err_set(err,
-                "%s: mode=%s is not part of this version; use mode=control (QMP; its "
-                "human-monitor-command takes monitor lines)",
-                option, mode ? mode : "readline");
-    else
-        ok = optstr_only(&o, "pretty", "off", err) && optstr_finish(&o, err) &&
-             monitor_new(p, option, id, err);
-    optstr_free(&o);
-    return ok;
-}
-
-/* A QMP socket is a UNIX socket that we listen on and do not wait for. */
-static bool monitor_set(struct config_monitor *m, const char *what, const struct chardev_config *c,
-                        struct err *err)
-{
-    if (c->kind != CHARDEV_UNIX || !c->server || c->wait)
-        return err_set(err, "%s: QMP is served on a UNIX socket with server=on,wait=off only",
-                       what);
-    m->path = c->path ? xstrdup(c->path) : NULL;
-    m->fd = c->fd;
-    return true;
-}
-
-bool libxl_qmp(struct libxl *p, const char *option, const char *arg, struct err *err)
-{
-    static const char *const names[CONFIG_MAX_MONITORS] = {"compat_monitor0", "compat_monitor1",
-                                                           "compat_monitor2", "compat_monitor3"};
-    if (!strcmp(arg, "none"))
-        return true;
-    size_t n = p->config->monitor_count;
-    struct config_monitor *m = monitor_new(p, option, n < CONFIG_MAX_MONITORS ? names[n] : "", err);
-    if (!m)
-        return false;
-    struct chardev_config c = {.kind = CHARDEV_NULL, .fd = -1};
-    bool ok = chardev_word(option, arg, &c, err) && monitor_set(m, option, &c, err);
-    chardev_free(&c);
-    return ok;
-}
-
-static struct libxl_chardev *chardev_claim(struct libxl *p, const char *option, const char *id,
-                                           struct err *err)
-{
-    for (size_t i = 0; i < p->chardev_count; i++) {
-        struct libxl_chardev *c = &p->chardevs[i];
-        if (strcmp(c->id, id))
-            continue;
-        if (c->used) {
-            err_set(err, "%s: -chardev %s is used already", option, id);
-            return NULL;
-        }
-        c->used = true;
-        return c;
-    }
-    err_set(err, "%s: there is no -chardev with id=%s", option, id);
-    return NULL;
-}
-
-static bool chardev_take(struct libxl *p, const char *option, const struct libxl_serial *named,
-                         struct chardev_config *out, struct err *err)
-{
-    if (!named->chardev_id)
-        return true;
-    struct libxl_chardev *c = chardev_claim(p, option, named->chardev_id, err);
-    if (!c)
-        return false;
-    *out = c->chardev; /* with its strings */
-    c->chardev = (struct chardev_config){.fd = -1};
-    return true;
-}
-
-bool libxl_chardevs_finish(struct libxl *p, struct err *err)
-{
-    struct config *config = p->config;
-    for (size_t i = 0; i < config->serial_count; i++)
-        if (!chardev_take(p, "-serial", &p->serials[i], &config->serial[i], err))
-            return false;
-    if (!chardev_take(p, "-parallel", &p->parallel, &config->parallel, err))
-        return false;
-    for (size_t i = 0; i < config->monitor_count; i++) {
-        struct config_monitor *m = &config->monitors[i];
-        if (m->path || m->fd >= 0)
-            continue;
-        struct libxl_chardev *c = chardev_claim(p, "-mon", m->chardev_id, err);
-        if (!c || !monitor_set(m, "-mon", &c->chardev, err))
-            return false;
-    }
-    for (size_t i = 0; i < p->chardev_count; i++)
-        if (!p->chardevs[i].used)
-            return err_set(err,
-                           "-chardev: nothing uses %s (channels of PV consoles are not part of "
-                           "this version; leave channel= out)",
-                           p->chardevs[i].id);
-    return true;
-}
-
-void libxl_chardevs_free(struct libxl *p)
-{
-    for (size_t i = 0; i < p->chardev_count; i++) {
-        chardev_free(&p->chardevs[i].chardev);
-        free(p->chardevs[i].id);
-    }
-    for (size_t i = 0; i < CONFIG_MAX_SERIAL; i++)
-        free(p->serials[i].chardev_id);
-    free(p->parallel.chardev_id);
-}

@@ -451,8 +451,7 @@ static const struct {
               "usb-hub)"},
     {"ac97 AC97 es1370 ES1370 sb16 adlib cs4231a gus intel-hda ich9-intel-hda hda-*",
      "sound cards are not part of this version; leave soundhw= out"},
-    {"isa-serial* pci-serial*", "say -serial for COM1 to COM4"},
-    {"isa-parallel", "the parallel port is not part of this version; leave it out"},
+    {"pci-serial*", "say -serial or -device isa-serial for COM1 to COM4"},
     {"isa-debugcon", "the firmware's debug port is not part of this version; leave it out"},
     {"xen-platform", "say -machine xenfv, which has the Xen platform device in its place"},
     {"xen-pvdevice", "not part of this version; leave vendor_device= out"},
@@ -505,6 +504,10 @@ bool libxl_device(struct libxl *p, const char *option, const char *arg, struct e
         ok = vga_keys(p, &o, err);
     else if (libxl_usb_driver(driver))
         ok = libxl_usb_keys(p, &o, driver, err);
+    else if (!strcmp(driver, "isa-serial"))
+        ok = libxl_isa_serial(p, &o, err);
+    else if (!strcmp(driver, "isa-parallel"))
+        ok = libxl_isa_parallel(p, &o, err);
     else {
         const char *text = absent_device(driver);
         err_set(err, "%s %s: %s", option, driver,

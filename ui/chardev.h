@@ -39,6 +39,7 @@ struct chardev_config {
     bool nodelay;        /* TCP */
     bool telnet;         /* UNIX, TCP: the peer speaks Telnet */
     unsigned reconnect;  /* no server: try again after so many seconds; 0: never */
+    bool raw;            /* STDIO: Ctrl+C and the like are characters, not signals */
     int fd;              /* UNIX server: an already listening socket, else -1 */
     unsigned cols, rows; /* VC: its size in characters; 0: 80 x 24 */
     unsigned mux;        /* MUX: which one, an index of config.muxes */

@@ -135,7 +135,7 @@ static int reopen(int fd, int flags)
     return copy;
 }
 
-static bool open_stdio(struct chardev *c, struct err *err)
+static bool open_stdio(struct chardev *c, const struct chardev_config *config, struct err *err)
 {
     struct termios t;
     signal(SIGPIPE, SIG_IGN);
@@ -148,7 +148,9 @@ static bool open_stdio(struct chardev *c, struct err *err)
         c->terminal = malloc(sizeof(*c->terminal));
         if (c->terminal)
             *c->terminal = t;
-        t.c_lflag &= (tcflag_t) ~(ECHO | ICANON | IEXTEN); /* ISIG stays: ^C ends the process */
+        t.c_lflag &= (tcflag_t) ~(ECHO | ICANON | IEXTEN);
+        if (config->raw) /* else ^C ends the process */
+            t.c_lflag &= (tcflag_t)~ISIG;
         t.c_iflag &= (tcflag_t) ~(ICRNL | IXON);
         t.c_cc[VMIN] = 1;
         t.c_cc[VTIME] = 0;
@@ -169,7 +171,7 @@ bool chardev_open_backend(struct chardev *c, const struct chardev_config *config
     case CHARDEV_FILE:
         return open_file(c, config, err);
     case CHARDEV_STDIO:
-        return open_stdio(c, err);
+        return open_stdio(c, config, err);
     case CHARDEV_PIPE:
         return open_pipe(c, config, err);
     case CHARDEV_UNIX:

@@ -35,6 +35,8 @@ enum {
 enum {
     LSR_READY = 0x01,
     LSR_OVERRUN = 0x02,
+    LSR_FRAMING = 0x08,
+    LSR_BREAK = 0x10,
     LSR_ERRORS = 0x1E,
     LSR_THR_EMPTY = 0x20,
     LSR_TX_EMPTY = 0x40,
@@ -63,6 +65,7 @@ static const struct state_field serial_state[] = {
     STATE_UINT(struct serial, scr, .keep_on_reset = true), /* table 3: not affected by reset */
     STATE_UINT(struct serial, fcr),
     STATE_LIMIT(struct serial, line_errors, LSR_ERRORS),
+    STATE_LIMIT(struct serial, break_at, SERIAL_FIFO - 1),
     STATE_LIMIT(struct serial, modem_changes, 0x0F),
     STATE_ARRAY(struct serial, rx),
     STATE_LIMIT(struct serial, rx_first, SERIAL_FIFO - 1),
@@ -167,6 +170,8 @@ static uint8_t get_rx(struct serial *s)
         s->last_rx = s->rx[s->rx_first];
         s->rx_first = (s->rx_first + 1) % SERIAL_FIFO;
         s->rx_count--;
+        if (s->break_at && !--s->break_at)
+            s->line_errors |= LSR_BREAK | LSR_FRAMING;
     }
     s->rx_timeout = false;
     return s->last_rx;
@@ -195,8 +200,24 @@ static void line_receive(void *opaque, const uint8_t *buf, size_t len)
     update_irq(s);
 }
 
+/* A break is a zero character without stop bit, and is told when that is the next to be read
+ * (8.6.3). */
+static void line_break(void *opaque)
+{
+    struct serial *s = opaque;
+    if (!line_room(s))
+        return;
+    s->break_at = s->rx_count;
+    put_rx(s, 0);
+    if (!s->break_at)
+        s->line_errors |= LSR_BREAK | LSR_FRAMING;
+    watch_rx(s);
+    update_irq(s);
+}
+
 static void clear_rx(struct serial *s)
 {
+    s->break_at = 0;
     s->rx_first = s->rx_count = 0;
     s->rx_timeout = false;
 }
@@ -444,6 +465,7 @@ static const struct chardev_user line_user = {
     .room = line_room,
     .receive = line_receive,
     .writable = line_writable,
+    .line_break = line_break,
 };
 
 static void serial_reset(struct device *d)
@@ -469,6 +491,8 @@ static bool serial_post_load(struct device *d, struct err *err)
     if (s->rx_count > depth(s) || s->tx_count > depth(s))
         return err_set(err, "serial: %u characters received and %u to send without FIFOs",
                        s->rx_count, s->tx_count);
+    if (s->break_at && s->break_at >= s->rx_count)
+        return err_set(err, "serial: a break behind %u characters of %u", s->break_at, s->rx_count);
     if (s->line_errors & ~LSR_ERRORS)
         return err_set(err, "serial: line errors %02x", s->line_errors);
     if (s->rx_timeout && !s->rx_count)
@@ -496,7 +520,7 @@ static void serial_destroy(struct device *d)
 
 static const struct device_class serial_class = {
     .name = "serial",
-    .version = 1,
+    .version = 2,
     .state = serial_state,
     .reset = serial_reset,
     .quiesce = serial_quiesce,

@@ -29,7 +29,8 @@ struct serial {
     uint8_t line_errors;   /* LSR bits 1..4, cleared by reading it */
     uint8_t modem_changes; /* MSR bits 0..3, cleared by reading it */
     uint8_t rx[SERIAL_FIFO], rx_first, rx_count;
-    uint8_t last_rx; /* what an empty receiver reads as */
+    uint8_t break_at; /* how many characters are before one in rx[] that is a break; 0: none is */
+    uint8_t last_rx;  /* what an empty receiver reads as */
     uint8_t tx[SERIAL_FIFO], tx_count;
     bool tx_empty_int; /* the "transmitter empty" interrupt has not been seen yet */
     bool rx_timeout;   /* characters below the trigger level have waited four character times */

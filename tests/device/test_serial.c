@@ -692,6 +692,43 @@ static void random_accesses(void **state)
     sent("x");
 }
 
+/* A break comes as a zero character, and the line status says so when that is next. */
+static void breaks(void **state)
+{
+    (void)state;
+    start(0x05);
+    line.user->line_break(line.opaque);
+    assert_int_equal(in(2), 0xC6); /* receiver line status */
+    assert_int_equal(in(5), 0x79); /* break, framing error, data ready */
+    assert_int_equal(in(5), 0x61);
+    assert_int_equal(in(0), 0);
+    type("ab");
+    line.user->line_break(line.opaque);
+    type("c");
+    for (const char *p = "ab"; *p; p++) {
+        assert_int_equal(in(5), 0x61);
+        assert_int_equal(in(0), *p);
+    }
+    assert_int_equal(in(5), 0x79);
+    assert_int_equal(in(0), 0);
+    assert_int_equal(in(5), 0x61);
+    assert_int_equal(in(0), 'c');
+    type("a");
+    line.user->line_break(line.opaque);
+    out(2, 0x83); /* the receiver is emptied */
+    type("b");
+    assert_int_equal(in(0), 'b');
+    assert_int_equal(in(5), 0x60);
+    for (unsigned i = 0; i < 100; i++) /* more than there is room for */
+        line.user->line_break(line.opaque);
+    for (unsigned i = 0; i < 16; i++)
+        assert_int_equal(in(0), 0);
+    assert_int_equal(in(5) & 1, 0);
+    out(4, 0x1B); /* loopback */
+    line.user->line_break(line.opaque);
+    assert_int_equal(in(5), 0x60);
+}
+
 int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -702,6 +739,7 @@ int main(void)
         T(thre_interrupt),
         T(interrupt_driven_bursts),
         T(slow_line),
+        T(breaks),
         T(receive_triggers),
         T(receive_timeout),
         T(receive_back_pressure),
