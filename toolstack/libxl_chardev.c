@@ -319,4 +319,3 @@ bool libxl_chardev_word(const char *option, const char *arg, struct chardev_conf
                        option, arg);
     return true;
 }
-

@@ -323,7 +323,8 @@ static bool add_defaults(struct libxl *p, struct err *err)
     const struct config *config = p->config;
     bool serial = !config->serial_count && !p->isa_serial_count, monitor = !p->have_monitor;
     const char *word = p->nographic ? "stdio" : "vc", *parallel = p->nographic ? "null" : "vc";
-    if (p->nodefaults || config->action != CONFIG_RUN || !(p->nographic || config->vnc.enabled))
+    if (p->nodefaults || config->action != CONFIG_RUN ||
+        !(p->nographic || config->vnc.enabled || config->sdl.enabled))
         return true;
     if (!p->have_parallel && !libxl_parallel(p, "-parallel", parallel, err))
         return false;

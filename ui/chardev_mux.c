@@ -19,6 +19,7 @@ struct branch {
     struct chardev_mux *mux;
     struct chardev *chardev; /* NULL: free */
     bool waits;              /* it was told "less than len" */
+    bool focus;              /* as it was told */
     uint8_t pending[PENDING_MAX];
     size_t pending_len;
 };
@@ -120,10 +121,20 @@ static void deliver(struct branch *b)
     }
 }
 
+static void tell_focus(struct branch *b, bool focus)
+{
+    if (!b->chardev || b->focus == focus)
+        return;
+    b->focus = focus;
+    chardev_focus(b->chardev, focus);
+}
+
+/* Also when the branch has just got its user. */
 static void branch_accept_input(void *opaque)
 {
     struct branch *b = opaque;
     bool was_full = b->pending_len == PENDING_MAX;
+    tell_focus(b, b == &b->mux->branches[b->mux->focus]);
     deliver(b);
     if (was_full && b->pending_len < PENDING_MAX)
         chardev_accept_input(b->mux->stream);
@@ -159,10 +170,10 @@ static void next_focus(struct chardev_mux *m)
     while (!m->branches[next].chardev && next != m->focus);
     if (next == m->focus)
         return;
-    if (m->branches[m->focus].chardev)
-        chardev_focus(m->branches[m->focus].chardev, false);
+    deliver(&m->branches[m->focus]);
+    tell_focus(&m->branches[m->focus], false);
     m->focus = next;
-    chardev_focus(m->branches[next].chardev, true);
+    tell_focus(&m->branches[next], true);
     deliver(&m->branches[next]);
 }
 
@@ -251,7 +262,7 @@ static void branch_close(void *opaque)
     struct chardev_mux *m = b->mux;
     b->chardev = NULL;
     b->pending_len = 0;
-    b->waits = false;
+    b->waits = b->focus = false;
     if (b == &m->branches[m->focus])
         next_focus(m);
 }
