@@ -562,7 +562,7 @@ static void a_device_wakes_its_port(void **state)
     ms(t, 500);
     input_pointer_at(t->input, 0, 0, 2, 2, 0, 0);
     assert_int_equal(port(0) & 0x1040, 0x1040);
-    assert_int_equal(status(), 0x0004);
+    assert_int_equal(status() & 4, 4);
     assert_true(irq_level(t));
     rig_outw(t->rig, USBSTS, 4);
     ms(t, 20);
