@@ -270,10 +270,11 @@ static bool opt_incoming(struct libxl *p, const char *option, const char *arg, s
 static bool opt_keymap(struct libxl *p, const char *option, const char *arg, struct err *err)
 {
     size_t n = strlen(arg);
-    /* It becomes part of a file name. */
-    if (n == 0 || n > 32 ||
-        strspn(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") != n)
-        return err_set(err, "%s: '%s' is not the name of a keymap (as de, en-us)", option, arg);
+    /* Its parts become parts of file names; ui/keymap.h has the grammar. */
+    if (n == 0 || n > 200 ||
+        strspn(arg, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_()/+:") != n)
+        return err_set(err, "%s: '%s' is not the name of a keymap (as de, en-us, us(dvorak))",
+                       option, arg);
     set_string(&p->config->keymap, arg);
     return true;
 }

@@ -7,9 +7,10 @@
 #include <linux/input-event-codes.h>
 #include <xkbcommon/xkbcommon.h>
 
-/* A viewer sends the accent itself where the layout has only the dead key, or the reverse. */
+/* A viewer sends a dead key where the layout has only the accent itself. The reverse, the accent
+ * where it has only the dead key, is in the table: the dead key, then space. */
 static const struct {
-    uint32_t a, b;
+    uint32_t dead, accent;
 } dead_keys[] = {
     {XKB_KEY_dead_grave, XKB_KEY_grave},
     {XKB_KEY_dead_acute, XKB_KEY_acute},
@@ -105,6 +106,7 @@ static const struct {
     {0xF9, KEY_F22},
 };
 
+#define MODS     ((1u << KEYMAP_MODS) - 1)
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 uint16_t keymap_from_xt(uint32_t scancode)
@@ -153,13 +155,21 @@ static bool lookup(const struct keymap *keymap, uint32_t keysym, unsigned held,
     if (!first)
         return false;
     for (const struct keymap_entry *e = first;
-         e < end && e->keysym == keysym && e->rank == first->rank; e++) {
-        if (e->mods == held) {
+         e < end && e->keysym == keysym && (e->rank & RANK_MASK) == (first->rank & RANK_MASK);
+         e++) {
+        if ((e->mods & MODS) == held) {
             best = e;
             break;
         }
     }
-    *key = (struct keymap_key){best->code, best->mods};
+    *key = (struct keymap_key){
+        .code = best->code,
+        .mods = best->mods & MODS,
+        .exact = !(best->rank & RANK_INEXACT),
+        .odd = best->rank & RANK_ODD,
+        .dead = best->dead,
+        .dead_mods = best->mods >> KEYMAP_MODS,
+    };
     return true;
 }
 
@@ -172,14 +182,29 @@ bool keymap_lookup(const struct keymap *keymap, uint32_t keysym, unsigned held,
     if (lookup(keymap, keysym, held, key))
         return true;
     for (size_t i = 0; i < COUNT(dead_keys); i++) {
-        if ((keysym == dead_keys[i].a && lookup(keymap, dead_keys[i].b, held, key)) ||
-            (keysym == dead_keys[i].b && lookup(keymap, dead_keys[i].a, held, key)))
+        if (keysym == dead_keys[i].dead && lookup(keymap, dead_keys[i].accent, held, key))
             return true;
     }
     other = xkb_keysym_to_lower(keysym);
     if (other == keysym)
         other = xkb_keysym_to_upper(keysym);
-    return other != keysym && lookup(keymap, other, held, key);
+    if (other == keysym || !lookup(keymap, other, held, key))
+        return false;
+    key->other_case = true;
+    return true;
+}
+
+uint16_t keymap_modifier(const struct keymap *keymap, unsigned mod)
+{
+    return mod == KEYMAP_SHIFT    ? KEY_LEFTSHIFT
+           : mod == KEYMAP_ALTGR  ? keymap->level3
+           : mod == KEYMAP_LEVEL5 ? keymap->level5
+                                  : 0;
+}
+
+bool keymap_has_caps_lock(const struct keymap *keymap)
+{
+    return keymap->caps_lock;
 }
 
 struct keymap *keymap_load(const char *name, struct err *err)

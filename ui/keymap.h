@@ -13,20 +13,27 @@
 
 struct keymap;
 
-/* Modifiers that choose a key's level. */
-#define KEYMAP_SHIFT 0x01
-#define KEYMAP_ALTGR 0x02
+/* Modifiers that choose a key's level: XKB's Shift, Level3 (AltGr) and Level5. */
+#define KEYMAP_SHIFT  0x01
+#define KEYMAP_ALTGR  0x02
+#define KEYMAP_LEVEL5 0x04
+#define KEYMAP_MODS   3 /* so many there are */
 
 struct keymap_key {
-    uint16_t code; /* KEY_* of linux/input-event-codes.h, never 0 */
-    uint8_t mods;  /* KEYMAP_* under which that key gives the keysym */
+    uint16_t code;   /* KEY_* of linux/input-event-codes.h, never 0 */
+    uint8_t mods;    /* KEYMAP_* under which that key gives the keysym */
+    bool exact;      /* under others it would give another one (not: Return, F1, the keypad …) */
+    bool odd;        /* no letter and its capital are on this key, but Caps Lock counts */
+    bool other_case; /* it gives the letter in its other case: Caps Lock is to make it this one */
+    uint16_t dead;   /* 0, or a dead key that is to be struck before, under dead_mods */
+    uint8_t dead_mods;
 };
 
 /*
- * Loads the layout `name`: one of the names qemu's -k takes ("en-us", "de-ch", "pt-br", …), or an
- * XKB layout, with a variant in brackets if wanted ("us", "us(dvorak)"). NULL: en-us. qemu's are
- * built in; for another one XKB's data files are read, so it belongs before confinement. NULL and
- * *err if there is no such layout.
+ * Loads a layout: one of the names qemu's -k takes ("en-us", "de-ch", "pt-br" …), or whatever XKB
+ * knows: [MODEL/]LAYOUT[(VARIANT)][+OPTION]…, as setxkbmap(1) calls them: "us(dvorak)",
+ * "ch(fr)", "applealu_iso/de", "us+compose:ralt". NULL: en-us. qemu's are built in; for another one
+ * XKB's data files are read, so it belongs before confinement. NULL and *err if there is none such.
  */
 struct keymap *keymap_load(const char *name, struct err *err);
 void keymap_free(struct keymap *keymap);
@@ -38,6 +45,12 @@ void keymap_free(struct keymap *keymap);
  */
 bool keymap_lookup(const struct keymap *keymap, uint32_t keysym, unsigned held,
                    struct keymap_key *key);
+
+/* The key that, held, is the modifier (one KEYMAP_*); 0: the layout has none. */
+uint16_t keymap_modifier(const struct keymap *keymap, unsigned mod);
+
+/* Whether the Caps Lock key is that: on some layouts it is another one. */
+bool keymap_has_caps_lock(const struct keymap *keymap);
 
 /* The Latin, Greek, Cyrillic … case of a keysym: 1 upper, -1 lower, 0 it has none. */
 int keymap_case(uint32_t keysym);

@@ -14,21 +14,29 @@ enum rank {
     RANK_FIXED,    /* the same on every layout */
     RANK_LAYOUT,   /* the layout asked for */
     RANK_102ND,    /* its key left of Z, which many keyboards lack */
+    RANK_COMPOSED, /* … by a dead key and another */
     RANK_FALLBACK, /* the US layout, for what the other one cannot type */
 };
 
 struct keymap_entry {
     uint32_t keysym;
-    uint16_t code;
-    uint8_t mods;
-    uint8_t rank;
+    uint8_t code;
+    uint8_t mods; /* KEYMAP_*; and those of `dead`, from bit KEYMAP_MODS on */
+    uint8_t dead;
+    uint8_t rank; /* enum rank; and these */
 };
+
+#define RANK_INEXACT 0x80 /* of a key that gives the same whatever is held */
+#define RANK_ODD     0x40 /* no letter and its capital are on this key, but Caps Lock counts */
+#define RANK_MASK    0x0F
 
 /* Sorted by keysym, the best first. */
 struct keymap {
     size_t count;
     const struct keymap_entry *entries;
     struct keymap_entry *own; /* … if they are not built in */
+    uint8_t level3, level5;   /* modifier keys, or 0 */
+    bool caps_lock;
 };
 
 /* Made at build time (ui/keymaps/mkkeymaps.c). */

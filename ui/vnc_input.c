@@ -3,6 +3,7 @@
  * vnc_input: what a viewer types and points at, made into key positions and pointer moves. RFB says
  * which character was typed (RFC 6143 7.5.4), or, with QEMU's extension, which key was pressed.
  */
+#include <string.h>
 #include <linux/input-event-codes.h>
 #include <xkbcommon/xkbcommon.h>
 
@@ -65,65 +66,170 @@ static unsigned guest_locks(struct vnc *vnc)
     return vnc->locks;
 }
 
-/* Brings the guest's Caps Lock and Num Lock to what the viewer's must be, given what it typed. */
-static void sync_locks(struct vnc *vnc, uint32_t keysym, bool shift)
+/* Whether the viewer holds a key for a combination, in which nothing is guessed. A key that the
+ * viewer calls AltGr, or another level's, is none. */
+static bool combines(const struct vnc_client *client)
 {
-    bool upper = keysym >= 'A' && keysym <= 'Z';
-    bool lower = keysym >= 'a' && keysym <= 'z';
-    bool digit = (keysym >= XKB_KEY_KP_0 && keysym <= XKB_KEY_KP_9) || keysym == XKB_KEY_KP_Decimal;
+    static const uint8_t codes[] = {KEY_LEFTCTRL, KEY_RIGHTCTRL, KEY_LEFTALT,
+                                    KEY_RIGHTALT, KEY_LEFTMETA,  KEY_RIGHTMETA};
+
+    for (unsigned i = 0; i < client->held.count; i++) {
+        uint32_t keysym = client->held.keys[i].keysym;
+        if (keysym != XKB_KEY_ISO_Level3_Shift && keysym != XKB_KEY_ISO_Level5_Shift &&
+            keysym != XKB_KEY_Mode_switch && client->held.keys[i].code < KEY_COMPOSE &&
+            memchr(codes, client->held.keys[i].code, sizeof(codes)))
+            return true;
+    }
+    return false;
+}
+
+static unsigned held_mods(const struct vnc *vnc, const struct vnc_client *client)
+{
+    unsigned held =
+        holds(client, KEY_LEFTSHIFT) || holds(client, KEY_RIGHTSHIFT) ? KEYMAP_SHIFT : 0;
+
+    for (unsigned mod = KEYMAP_ALTGR; vnc->keymap && mod <= KEYMAP_LEVEL5; mod <<= 1) {
+        uint16_t code = keymap_modifier(vnc->keymap, mod);
+        if (code && holds(client, code))
+            held |= mod;
+    }
+    return held;
+}
+
+/* What is to be struck. */
+struct stroke {
+    struct keymap_key key;
+    unsigned held;             /* KEYMAP_* that the viewer holds */
+    unsigned missing, surplus; /* … that the key needs pressed, or let go, for the character */
+    enum { CAPS_ANY, CAPS_OFF, CAPS_ON } caps; /* how the guest's Caps Lock must be */
+};
+
+/*
+ * A letter's case says how the viewer's Caps Lock is, given its Shift; the guest's must be the
+ * same. Where AltGr chooses the letter, or Shift another one than its capital, systems differ in
+ * what Caps Lock does: it must be off.
+ */
+static void find_caps(const struct vnc *vnc, uint32_t keysym, struct stroke *stroke)
+{
+    const struct keymap_key *key = &stroke->key;
+    int letter = keymap_case(keysym);
+
+    if ((!letter && !key->odd) || !vnc->keymap || !keymap_has_caps_lock(vnc->keymap))
+        return;
+    if (key->mods & ~KEYMAP_SHIFT || (key->odd && !key->other_case)) {
+        stroke->caps = CAPS_OFF;
+        return;
+    }
+    stroke->caps = (letter > 0) != !!(stroke->held & KEYMAP_SHIFT) ? CAPS_ON : CAPS_OFF;
+    stroke->missing &= ~(unsigned)KEYMAP_SHIFT;
+    stroke->surplus &= ~(unsigned)KEYMAP_SHIFT;
+}
+
+/* Brings the guest's Caps Lock and Num Lock to what the viewer's must be, given what it typed. */
+static void sync_locks(struct vnc *vnc, uint32_t keysym, const struct stroke *stroke)
+{
+    bool digit = (keysym >= XKB_KEY_KP_0 && keysym <= XKB_KEY_KP_9) ||
+                 keysym == XKB_KEY_KP_Decimal || keysym == XKB_KEY_KP_Separator;
     bool motion = keysym >= XKB_KEY_KP_Home && keysym <= XKB_KEY_KP_Delete;
     unsigned locks = guest_locks(vnc);
 
-    if ((upper || lower) && (upper != shift) != !!(locks & LOCK_CAPS))
+    if (stroke->caps && (stroke->caps == CAPS_ON) != !!(locks & LOCK_CAPS))
         tap(vnc, KEY_CAPSLOCK);
     /* Shift turns the keypad's meaning round on some systems and not on others: no guess then. */
-    if ((digit || motion) && !shift && digit != !!(locks & LOCK_NUM))
+    if ((digit || motion) && !(stroke->held & KEYMAP_SHIFT) && digit != !!(locks & LOCK_NUM))
         tap(vnc, KEY_NUMLOCK);
 }
 
-/* The key, and what of Shift and AltGr must go with it because the viewer does not hold it. */
 static bool find_key(struct vnc *vnc, const struct vnc_client *client,
-                     const struct vnc_event *event, uint16_t *code, unsigned *missing)
+                     const struct vnc_event *event, struct stroke *stroke)
 {
-    bool shift = holds(client, KEY_LEFTSHIFT) || holds(client, KEY_RIGHTSHIFT);
-    unsigned held = (shift ? KEYMAP_SHIFT : 0) | (holds(client, KEY_RIGHTALT) ? KEYMAP_ALTGR : 0);
-    struct keymap_key key;
+    struct keymap_key *key = &stroke->key;
 
-    *missing = 0;
+    *stroke = (struct stroke){.held = held_mods(vnc, client)};
     if (event->kind == VNC_SCANCODE) {
-        *code = keymap_from_xt(event->scancode);
-        if (*code)
+        key->code = keymap_from_xt(event->scancode);
+        if (key->code && vnc->lock_key_sync && !combines(client) &&
+            !(stroke->held & ~(unsigned)KEYMAP_SHIFT)) {
+            key->other_case = true; /* as it may be on the viewer's layout */
+            find_caps(vnc, event->keysym, stroke);
+        }
+        if (key->code)
             return true;
     }
-    if (!vnc->keymap || !keymap_lookup(vnc->keymap, event->keysym, held, &key))
+    if (!vnc->keymap || !keymap_lookup(vnc->keymap, event->keysym, stroke->held, key))
         return false;
-    *code = key.code;
     /*
-     * A person's Shift is in `held`; a program that types text may leave it out. Not guessed with
-     * lock-key-sync=off, which is for viewers whose keysyms are wrong, nor in a key combination.
+     * A person's Shift is in `held`; a program that types text may leave it out, and a person with
+     * another layout than the guest's may hold one that the guest's has no use for. Not guessed
+     * with lock-key-sync=off, which is for viewers whose keysyms are wrong, nor in a combination.
      */
-    if (!vnc->lock_key_sync || input_to_console(vnc->input) || holds(client, KEY_LEFTCTRL) ||
-        holds(client, KEY_RIGHTCTRL) || holds(client, KEY_LEFTALT) || holds(client, KEY_LEFTMETA) ||
-        holds(client, KEY_RIGHTMETA))
+    if (!vnc->lock_key_sync || input_to_console(vnc->input) || combines(client)) {
+        key->dead = 0;
         return true;
-    *missing = key.mods & ~held;
-    /* Caps Lock serves letters: sync_locks sees to the Latin ones, the others may have it already.
-     */
-    if (keymap_case(event->keysym) && (event->keysym < 0x80 || (guest_locks(vnc) & LOCK_CAPS)))
-        *missing &= ~(unsigned)KEYMAP_SHIFT;
+    }
+    stroke->missing = key->mods & ~stroke->held;
+    stroke->surplus = key->exact ? stroke->held & ~(unsigned)key->mods : 0;
+    find_caps(vnc, event->keysym, stroke);
     return true;
+}
+
+/* What was pressed and let go for one key, to be undone. */
+struct changes {
+    uint16_t codes[KEYMAP_MODS + 1]; /* Shift are two */
+    bool pressed[KEYMAP_MODS + 1];
+    unsigned count;
+};
+
+static void change(struct vnc *vnc, struct changes *c, uint16_t code, bool down)
+{
+    if (!code || input_key_is_down(vnc->input, code) == down)
+        return;
+    input_key(vnc->input, code, down);
+    c->codes[c->count] = code;
+    c->pressed[c->count++] = down;
+}
+
+static void change_mods(struct vnc *vnc, unsigned missing, unsigned surplus, struct changes *c)
+{
+    *c = (struct changes){.count = 0};
+    if (!vnc->keymap)
+        return;
+    for (unsigned mod = KEYMAP_LEVEL5; mod; mod >>= 1) {
+        uint16_t code = keymap_modifier(vnc->keymap, mod);
+        if (missing & mod)
+            change(vnc, c, code, true);
+        if (surplus & mod)
+            change(vnc, c, code, false);
+    }
+    if (surplus & KEYMAP_SHIFT)
+        change(vnc, c, KEY_RIGHTSHIFT, false);
+}
+
+static void change_back(struct vnc *vnc, const struct changes *c)
+{
+    for (unsigned i = c->count; i--;)
+        input_key(vnc->input, c->codes[i], !c->pressed[i]);
+}
+
+static void strike_dead_key(struct vnc *vnc, const struct stroke *stroke)
+{
+    const struct keymap_key *key = &stroke->key;
+    struct changes c;
+
+    change_mods(vnc, key->dead_mods & ~stroke->held, stroke->held & ~(unsigned)key->dead_mods, &c);
+    tap(vnc, key->dead);
+    change_back(vnc, &c);
 }
 
 static void key_pressed(struct vnc *vnc, struct vnc_client *client, const struct vnc_event *event)
 {
     struct vnc_held *held = &client->held;
-    bool shift = holds(client, KEY_LEFTSHIFT) || holds(client, KEY_RIGHTSHIFT);
-    bool altgr;
-    unsigned missing;
-    uint16_t code;
+    struct stroke stroke;
+    struct changes changes;
 
-    if (!find_key(vnc, client, event, &code, &missing))
+    if (!find_key(vnc, client, event, &stroke))
         return;
+    uint16_t code = stroke.key.code;
     if (!holds(client, code)) {
         if (held->count == VNC_MAX_HELD)
             return;
@@ -131,18 +237,12 @@ static void key_pressed(struct vnc *vnc, struct vnc_client *client, const struct
         held->keys[held->count++].code = code;
     }
     if (vnc->lock_key_sync && !input_to_console(vnc->input))
-        sync_locks(vnc, event->keysym, shift);
-    shift = missing & KEYMAP_SHIFT && !input_key_is_down(vnc->input, KEY_LEFTSHIFT);
-    altgr = missing & KEYMAP_ALTGR && !input_key_is_down(vnc->input, KEY_RIGHTALT);
-    if (altgr)
-        input_key(vnc->input, KEY_RIGHTALT, true);
-    if (shift)
-        input_key(vnc->input, KEY_LEFTSHIFT, true);
+        sync_locks(vnc, event->keysym, &stroke);
+    if (stroke.key.dead)
+        strike_dead_key(vnc, &stroke);
+    change_mods(vnc, stroke.missing, stroke.surplus, &changes);
     press(vnc, code);
-    if (shift)
-        input_key(vnc->input, KEY_LEFTSHIFT, false);
-    if (altgr)
-        input_key(vnc->input, KEY_RIGHTALT, false);
+    change_back(vnc, &changes);
 }
 
 /* Lets go of one held key, unless another viewer holds it as well. */
@@ -162,8 +262,7 @@ static void let_go(struct vnc *vnc, struct vnc_client *client, unsigned i)
 static void key_released(struct vnc *vnc, struct vnc_client *client, const struct vnc_event *event)
 {
     struct vnc_held *held = &client->held;
-    unsigned missing;
-    uint16_t code;
+    struct stroke stroke;
 
     /* With Shift let go first the keysym is another one than at the press: then by its key. */
     if (event->kind == VNC_KEYSYM) {
@@ -174,10 +273,10 @@ static void key_released(struct vnc *vnc, struct vnc_client *client, const struc
             }
         }
     }
-    if (!find_key(vnc, client, event, &code, &missing))
+    if (!find_key(vnc, client, event, &stroke))
         return;
     for (unsigned i = 0; i < held->count; i++) {
-        if (held->keys[i].code == code) {
+        if (held->keys[i].code == stroke.key.code) {
             let_go(vnc, client, i);
             return;
         }

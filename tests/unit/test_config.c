@@ -123,6 +123,7 @@ static void test_vnc(void **state)
     refused(BASE "-vnc :5 -vnc :6", "-vnc|one VNC server");
     refused(BASE "-vnc unix:/a,to=3", "-vnc|to=");
     refused(BASE "-k ../../etc/passwd", "-k|keymap");
+    refused(BASE "-k us,de", "-k|keymap");
     refused(BASE "-k ''", "-k");
 }
 

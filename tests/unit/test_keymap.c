@@ -137,13 +137,62 @@ static void test_dead_keys_stand_in(void **state)
 {
     struct keymap *de = load("de(deadacute)");
     struct keymap *es = load("es");
+    struct keymap_key key;
 
     (void)state;
     assert_found(es, XKB_KEY_dead_acute, 0, KEY_APOSTROPHE, 0);
-    assert_found(es, XKB_KEY_acute, 0, KEY_APOSTROPHE, 0);
-    assert_found(de, XKB_KEY_acute, 0, KEY_EQUAL, 0);
+    /* The accent by itself, and a letter with it. */
+    assert_true(keymap_lookup(es, XKB_KEY_acute, 0, &key));
+    assert_int_equal(key.dead, KEY_APOSTROPHE);
+    assert_int_equal(key.dead_mods, 0);
+    assert_int_equal(key.code, KEY_SPACE);
+    assert_true(keymap_lookup(es, XKB_KEY_Udiaeresis, 0, &key));
+    assert_int_equal(key.dead, KEY_APOSTROPHE);
+    assert_int_equal(key.dead_mods, KEYMAP_SHIFT);
+    assert_int_equal(key.code, KEY_U);
+    assert_int_equal(key.mods, KEYMAP_SHIFT);
+    assert_true(keymap_lookup(es, XKB_KEY_ntilde, 0, &key)); /* has a key */
+    assert_int_equal(key.dead, 0);
+    assert_true(keymap_lookup(de, XKB_KEY_acute, 0, &key));
+    assert_int_equal(key.dead, KEY_EQUAL);
     keymap_free(de);
     keymap_free(es);
+}
+
+/* On de(neo) AltGr is Level5, and Level3 is on a key right of it; Caps Lock is that too. */
+static void test_levels(void **state)
+{
+    struct keymap *neo = load("de(neo)"), *us = load("us"), *de = load("de");
+
+    (void)state;
+    assert_int_equal(keymap_modifier(neo, KEYMAP_SHIFT), KEY_LEFTSHIFT);
+    assert_int_equal(keymap_modifier(neo, KEYMAP_ALTGR), KEY_BACKSLASH);
+    assert_int_equal(keymap_modifier(neo, KEYMAP_LEVEL5), KEY_RIGHTALT);
+    assert_false(keymap_has_caps_lock(neo));
+    assert_found(neo, '{', 0, KEY_D, KEYMAP_ALTGR);
+    assert_found(neo, XKB_KEY_ISO_Level3_Shift, 0, KEY_BACKSLASH, 0);
+    assert_found(neo, XKB_KEY_ISO_Level5_Shift, 0, KEY_RIGHTALT, 0);
+    assert_found(neo, XKB_KEY_Greek_alpha, 0, KEY_D, KEYMAP_SHIFT | KEYMAP_ALTGR);
+    assert_int_equal(keymap_modifier(us, KEYMAP_ALTGR), 0);
+    assert_int_equal(keymap_modifier(de, KEYMAP_ALTGR), KEY_RIGHTALT);
+    assert_int_equal(keymap_modifier(de, KEYMAP_LEVEL5), 0);
+    assert_true(keymap_has_caps_lock(de));
+    keymap_free(neo);
+    keymap_free(us);
+    keymap_free(de);
+}
+
+static void test_keypad_separator(void **state)
+{
+    struct keymap *de = load("de"), *br = load("pt-br"), *us = load("us");
+
+    (void)state;
+    assert_found(de, XKB_KEY_KP_Separator, 0, KEY_KPDOT, 0);
+    assert_found(us, XKB_KEY_KP_Decimal, 0, KEY_KPDOT, 0);
+    assert_found(br, XKB_KEY_KP_Decimal, 0, KEY_KPDOT, 0);
+    keymap_free(de);
+    keymap_free(br);
+    keymap_free(us);
 }
 
 static void test_cyrillic_with_latin(void **state)
@@ -188,7 +237,8 @@ static void test_never_code_zero(void **state)
                 if (keymap_lookup(keymap, keysym, held, &key)) {
                     found++;
                     assert_in_range(key.code, 1, 255);
-                    assert_in_range(key.mods, 0, 3);
+                    assert_in_range(key.mods, 0, 7);
+                    assert_in_range(key.dead, 0, 127);
                 }
             }
         }
@@ -200,10 +250,47 @@ static void test_never_code_zero(void **state)
 static void test_all_names(void **state)
 {
     static const char *const names[] = {
-        "ar", "bepo",  "cz", "da", "de",    "de-ch", "en-gb", "en-us", "es",
-        "et", "fi",    "fo", "fr", "fr-be", "fr-ca", "fr-ch", "hr",    "hu",
-        "is", "it",    "ja", "lt", "lv",    "mk",    "nl",    "no",    "pl",
-        "pt", "pt-br", "ru", "sl", "sv",    "th",    "tr",    "us",    "us(dvorak)",
+        "ar",
+        "bepo",
+        "cz",
+        "da",
+        "de",
+        "de-ch",
+        "en-gb",
+        "en-us",
+        "es",
+        "et",
+        "fi",
+        "fo",
+        "fr",
+        "fr-be",
+        "fr-ca",
+        "fr-ch",
+        "hr",
+        "hu",
+        "is",
+        "it",
+        "ja",
+        "lt",
+        "lv",
+        "mk",
+        "nl",
+        "no",
+        "pl",
+        "pt",
+        "pt-br",
+        "ru",
+        "sl",
+        "sv",
+        "th",
+        "tr",
+        "us",
+        "us(dvorak)",
+        "de(neo)",
+        "ch(fr)",
+        "applealu_iso/de",
+        "us+compose:ralt",
+        "pc104/us(intl)+ctrl:nocaps+compose:menu",
     };
 
     (void)state;
@@ -224,6 +311,15 @@ static void test_bad_names(void **state)
         "us(dvorak",
         "us)",
         "us dvorak",
+        "/us",
+        "us/",
+        "nosuchmodel/us",
+        "pc105/us/de",
+        "us+",
+        "us+nosuch:option",
+        "us++compose:ralt",
+        "us+compose:ralt(dvorak)",
+        "us(dvorak)x",
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     };
 
@@ -302,6 +398,9 @@ static void test_built_in(void **state)
         assert_non_null(made);
         assert_null(built->own);
         assert_int_equal(built->count, made->count);
+        assert_int_equal(built->level3, made->level3);
+        assert_int_equal(built->level5, made->level5);
+        assert_int_equal(built->caps_lock, made->caps_lock);
         assert_memory_equal(built->entries, made->entries, made->count * sizeof(*made->entries));
         keymap_free(built);
         keymap_free(made);
@@ -321,6 +420,8 @@ int main(void)
         cmocka_unit_test(test_fixed_keys),
         cmocka_unit_test(test_german),
         cmocka_unit_test(test_dead_keys_stand_in),
+        cmocka_unit_test(test_levels),
+        cmocka_unit_test(test_keypad_separator),
         cmocka_unit_test(test_cyrillic_with_latin),
         cmocka_unit_test(test_unknown_keysyms),
         cmocka_unit_test(test_never_code_zero),
