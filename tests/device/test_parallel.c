@@ -6,7 +6,7 @@
 #include "hw/pc/parallel.h"
 #include "tests/device/rig.h"
 
-enum { DATA = 0x378, STATUS = 0x379, CONTROL = 0x37A };
+enum { DATA = 0x378, STATUS = 0x379, CONTROL = 0x37A, EPP_ADDRESS = 0x37B, EPP_DATA = 0x37C };
 
 /* The printer: what ui/chardev.c is in the product. */
 struct chardev {
@@ -14,6 +14,7 @@ struct chardev {
     void *opaque;
     uint8_t out[64];
     size_t out_len, space;
+    const char *typed; /* what the other side has to say */
 };
 
 static struct chardev printer;
@@ -36,10 +37,13 @@ size_t chardev_write(struct chardev *c, const uint8_t *buf, size_t len)
     return n;
 }
 
-/* Only so that the whole door is the test's. */
 void chardev_accept_input(struct chardev *c)
 {
-    (void)c;
+    size_t room = c->user->room(c->opaque), len = c->typed ? strlen(c->typed) : 0;
+    size_t n = len < room ? len : room;
+    if (n)
+        c->user->receive(c->opaque, (const uint8_t *)c->typed, n);
+    c->typed += n;
 }
 
 static void new_machine(struct chardev *chardev)
@@ -80,7 +84,7 @@ static void print_byte(uint8_t byte, uint8_t control)
 static void registers(void **state)
 {
     (void)state;
-    assert_true(fake_claimed(rig->hv, 'p', 0x378, 0x37A));
+    assert_true(fake_claimed(rig->hv, 'p', 0x378, 0x37F));
     assert_int_equal(rig_inb(rig, CONTROL), 0xCC);
     rig_outb(rig, DATA, 0x5A); /* how a BIOS finds the port */
     assert_int_equal(rig_inb(rig, DATA), 0x5A);
@@ -90,10 +94,9 @@ static void registers(void **state)
     assert_int_equal(rig_inb(rig, DATA), 0x5A);
     rig_outb(rig, CONTROL, 0xFE);
     assert_int_equal(rig_inb(rig, CONTROL), 0xFE);
-    assert_int_equal(rig_inb(rig, STATUS), 0xDF);
+    assert_int_equal(rig_inb(rig, STATUS), 0xDE);
     rig_outb(rig, STATUS, 0x00);
-    assert_int_equal(rig_inb(rig, STATUS), 0xDF);
-    assert_int_equal(rig_inb(rig, 0x37B), 0xFF); /* no EPP */
+    assert_int_equal(rig_inb(rig, STATUS), 0xDE);
     assert_int_equal(printer.out_len, 0);
 }
 
@@ -125,9 +128,9 @@ static void interrupts(void **state)
         rig_outb(rig, CONTROL, 0x1C);
         assert_int_equal(rig->hv->isa_raised[7], i + 1);
     }
-    assert_int_equal(rig_inb(rig, STATUS), 0xDB);
+    assert_int_equal(rig_inb(rig, STATUS), 0xDA);
     assert_false(rig->hv->isa[7]);
-    assert_int_equal(rig_inb(rig, STATUS), 0xDF);
+    assert_int_equal(rig_inb(rig, STATUS), 0xDE);
     print_byte('x', 0x10);
     rig_outb(rig, CONTROL, 0x0C); /* turned off */
     assert_false(rig->hv->isa[7]);
@@ -138,7 +141,7 @@ static void slow_printer(void **state)
     (void)state;
     printer.space = 0;
     print_byte('a', 0x10);
-    assert_int_equal(rig_inb(rig, STATUS), 0x5F); /* busy */
+    assert_int_equal(rig_inb(rig, STATUS), 0x5E); /* busy */
     assert_false(rig->hv->isa[7]);
     rig_outb(rig, DATA, 'b');
     rig_outb(rig, CONTROL, 0x1D); /* a driver that does not care: lost, as on paper */
@@ -148,7 +151,7 @@ static void slow_printer(void **state)
     printer.space = 8;
     printer.user->writable(printer.opaque);
     assert_true(rig->hv->isa[7]);
-    assert_int_equal(rig_inb(rig, STATUS), 0xDB);
+    assert_int_equal(rig_inb(rig, STATUS), 0xDA);
     assert_memory_equal(printer.out, "a", 1);
     assert_int_equal(printer.out_len, 1);
     printer.user->writable(printer.opaque);
@@ -158,8 +161,6 @@ static void slow_printer(void **state)
     rig_outb(rig, CONTROL, 0x08); /* reset: forgotten */
     rig_outb(rig, CONTROL, 0x0C);
     assert_int_equal(rig_inb(rig, STATUS) & 0x80, 0x80);
-    printer.user->receive(printer.opaque, (const uint8_t *)"?", 1); /* nobody listens */
-    assert_true(printer.user->room(printer.opaque) > 0);
 }
 
 static void nothing_plugged_in(void **state)
@@ -167,11 +168,84 @@ static void nothing_plugged_in(void **state)
     (void)state;
     rig_free(rig);
     new_machine(NULL);
-    assert_int_equal(rig_inb(rig, STATUS), 0x7F);
+    assert_int_equal(rig_inb(rig, STATUS), 0x7E);
     rig_outb(rig, CONTROL, 0x1D);
-    assert_int_equal(rig_inb(rig, STATUS), 0x7F);
+    assert_int_equal(rig_inb(rig, STATUS), 0x7E);
     assert_int_equal(rig->hv->isa_raised[7], 0);
+    assert_int_equal(rig_inb(rig, EPP_DATA), 0xFF); /* EPP is there, and nobody answers */
+    assert_int_equal(rig_inb(rig, STATUS), 0x7F);
+    rig_outb(rig, STATUS, 1);
+    rig_outb(rig, EPP_DATA, 'x');
+    assert_int_equal(rig_inb(rig, STATUS), 0x7F);
     rig_standard_tests(rig, &p->device);
+}
+
+/* As a driver finds EPP: the time-out bit is there, and goes when it is written. */
+static void epp_detection(void **state)
+{
+    (void)state;
+    assert_int_equal(rig_inb(rig, STATUS) & 1, 0);
+    assert_int_equal(rig_inb(rig, EPP_DATA), 0xFF); /* nothing to read: a time-out */
+    assert_int_equal(rig_inb(rig, STATUS) & 1, 1);
+    assert_int_equal(rig_inb(rig, STATUS) & 1, 1);
+    rig_outb(rig, STATUS, 0);
+    assert_int_equal(rig_inb(rig, STATUS) & 1, 1);
+    rig_outb(rig, STATUS, 1);
+    assert_int_equal(rig_inb(rig, STATUS) & 1, 0);
+}
+
+static void epp_cycles(void **state)
+{
+    (void)state;
+    rig_outb(rig, EPP_ADDRESS, 0x42);
+    assert_int_equal(rig_inb(rig, EPP_ADDRESS), 0x42);
+    assert_int_equal(printer.out_len, 0);
+    for (unsigned i = 0; i < 4; i++)
+        rig_outb(rig, (uint16_t)(EPP_DATA + i), (uint8_t)('a' + i));
+    rig_outl(rig, EPP_DATA, 0x68676665); /* a wide access is as many cycles */
+    rig_outw(rig, EPP_DATA, 0x6A69);
+    assert_int_equal(printer.out_len, 10);
+    assert_memory_equal(printer.out, "abcdefghij", 10);
+    assert_int_equal(rig_inb(rig, STATUS) & 1, 0);
+    printer.typed = "0123456789abcdefghijklmnop"; /* more than the port keeps */
+    chardev_accept_input(&printer);
+    assert_string_equal(printer.typed, "ghijklmnop");
+    assert_int_equal(rig_inb(rig, EPP_DATA), '0');
+    assert_string_equal(printer.typed, "hijklmnop");
+    assert_int_equal(rig_inl(rig, EPP_DATA), 0x34333231);
+    for (const char *c = "56789abcdefghijklmnop"; *c; c++)
+        assert_int_equal(rig_inb(rig, EPP_DATA), *c);
+    assert_int_equal(rig_inb(rig, STATUS) & 1, 0);
+    rig_inb(rig, EPP_DATA);
+    assert_int_equal(rig_inb(rig, STATUS) & 1, 1);
+    rig_outb(rig, STATUS, 1);
+    /* A stream that takes no more, a byte by strobe that it has not taken, INIT. */
+    printer.space = 0;
+    rig_outb(rig, EPP_DATA, 'x');
+    assert_int_equal(rig_inb(rig, STATUS) & 1, 1);
+    rig_outb(rig, STATUS, 1);
+    print_byte('y', 0);
+    printer.space = 8;
+    rig_outb(rig, EPP_DATA, 'z');
+    assert_int_equal(rig_inb(rig, STATUS) & 1, 1);
+    assert_int_equal(printer.out_len, 10);
+    rig_outb(rig, STATUS, 1);
+    rig_outb(rig, CONTROL, 0x08);
+    rig_outb(rig, EPP_DATA, 'z');
+    rig_outb(rig, EPP_ADDRESS, 1);
+    assert_int_equal(rig_inb(rig, EPP_ADDRESS), 0xFF);
+    assert_int_equal(rig_inb(rig, STATUS) & 1, 1);
+    rig_outb(rig, STATUS, 1);
+    rig_outb(rig, CONTROL, 0x0C);
+    assert_int_equal(rig_inb(rig, EPP_ADDRESS), 0x42);
+    assert_int_equal(printer.out_len, 10);
+    printer.typed = "left";
+    chardev_accept_input(&printer);
+    rig_standard_tests(rig, &p->device);
+    devices_reset(&rig->devices);
+    assert_int_equal(rig_inb(rig, EPP_ADDRESS), 0);
+    rig_inb(rig, EPP_DATA);
+    assert_int_equal(rig_inb(rig, STATUS) & 1, 1); /* what had come is gone */
 }
 
 static void moved_with_a_byte(void **state)
@@ -205,8 +279,8 @@ static void random_accesses(void **state)
     for (unsigned i = 0; i < 20000; i++) {
         printer.out_len = 0;
         printer.space = (size_t)random() % 2;
-        rig_outb(rig, (uint16_t)(DATA + random() % 3), (uint8_t)random());
-        rig_inb(rig, (uint16_t)(DATA + random() % 3));
+        rig_outb(rig, (uint16_t)(DATA + random() % 8), (uint8_t)random());
+        rig_inb(rig, (uint16_t)(DATA + random() % 8));
         if (random() % 4 == 0)
             printer.user->writable(printer.opaque);
     }
@@ -229,8 +303,9 @@ int main(void)
 {
 #define T(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(registers),          T(printing),          T(interrupts),      T(slow_printer),
-        T(nothing_plugged_in), T(moved_with_a_byte), T(random_accesses), T(taken_ports),
+        T(epp_detection),   T(epp_cycles),   T(registers),          T(printing),
+        T(interrupts),      T(slow_printer), T(nothing_plugged_in), T(moved_with_a_byte),
+        T(random_accesses), T(taken_ports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
