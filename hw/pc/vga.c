@@ -6,43 +6,25 @@
 #include "hw/pc/vga.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "hw/core/bus.h"
 #include "hw/core/device.h"
 #include "hw/pc/pci.h"
 #include "hw/pc/vga_core.h"
+#include "hw/pc/vga_ports.h"
+#include "hw/pc/vga_screen.h"
 #include "hw/xen/hypervisor.h"
-#include "ui/display.h"
 
-#define BAR_VRAM     0
-#define BAR_MMIO     2
-#define MMIO_SIZE    4096
-#define MMIO_PORTS   0x400 /* 3C0h-3DFh */
-#define MMIO_VBE     0x500 /* VBE registers as 16-bit words */
-#define MMIO_EXT     0x600 /* size of this block, byte order of the frame buffer */
-#define EXT_SIZE     8
-#define LITTLE       0x1E1E1E1E
-#define PORT_VBE     0x1CE /* index; data at 1CFh and 1D0h */
-#define PAGE         4096
-#define LONG_BITS    (8 * sizeof(unsigned long))
-#define BLANK_WIDTH  640
-#define BLANK_HEIGHT 480
-
-struct port_range {
-    uint16_t first, count;
-};
-
-static const struct port_range port_ranges[] = {
-    {0x3B4, 2}, {0x3BA, 1}, {0x3C0, 16}, {0x3D4, 2}, {0x3DA, 1},
-};
-#define PORT_RANGES (sizeof(port_ranges) / sizeof(port_ranges[0]))
-
-struct vga_ports {
-    struct io_region region;
-    struct vga *vga;
-    uint16_t first;
-};
+#define BAR_VRAM   0
+#define BAR_MMIO   2
+#define MMIO_SIZE  4096
+#define MMIO_PORTS 0x400 /* 3C0h-3DFh */
+#define MMIO_VBE   0x500 /* VBE registers as 16-bit words */
+#define MMIO_EXT   0x600 /* size of this block, byte order of the frame buffer */
+#define EXT_SIZE   8
+#define LITTLE     0x1E1E1E1E
+#define PORT_VBE   0x1CE /* index; data at 1CFh and 1D0h */
+#define PAGE       4096
 
 struct vga {
     struct pci_device pci;
@@ -50,13 +32,10 @@ struct vga {
     uint64_t vram_where; /* in guest memory, as of the last quiesce: for the saved state */
     struct bus *bus;
     struct hypervisor *hv;
-    struct display *display;
-    struct vga_ports ports[PORT_RANGES];
+    struct vga_ports ports;
     struct io_region vbe_ports;
     struct io_region window;
-    struct vga_painter painter;
-    unsigned long *dirty;
-    bool tracking;
+    struct vga_screen screen;
 };
 
 static const struct state_field fields[] = {
@@ -71,37 +50,20 @@ static const struct state_field fields[] = {
 static void touched(struct vga_core *core)
 {
     if (core->watched)
-        display_touched(
-            ((struct vga *)(void *)((char *)core - offsetof(struct vga, core)))->display);
+        vga_screen_touched(
+            &((struct vga *)(void *)((char *)core - offsetof(struct vga, core)))->screen);
 }
 
-static uint64_t port_read(void *opaque, uint64_t offset, unsigned width)
+static uint8_t port_read(void *opaque, uint16_t port)
 {
-    const struct vga_ports *p = opaque;
-    (void)width;
-    return vga_port_read(&p->vga->core, (uint16_t)(p->first + offset));
+    return vga_port_read(opaque, port);
 }
 
-static void port_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
+static void port_write(void *opaque, uint16_t port, uint8_t value)
 {
-    const struct vga_ports *p = opaque;
-    (void)width;
-    vga_port_write(&p->vga->core, (uint16_t)(p->first + offset), (uint8_t)value);
-    touched(&p->vga->core);
+    vga_port_write(opaque, port, value);
+    touched(opaque);
 }
-
-/* A palette is loaded by `rep outsb` to 3C9h. */
-static uint32_t port_write_run(void *opaque, uint64_t offset, unsigned width, const void *buf,
-                               uint32_t count)
-{
-    const uint8_t *bytes = buf;
-    for (uint32_t i = 0; i < count; i++)
-        port_write(opaque, offset, width, bytes[i]);
-    return count;
-}
-
-static const struct io_ops port_ops = {
-    .widths = 1, .read = port_read, .write = port_write, .write_run = port_write_run};
 
 /* 16-bit registers at odd and even ports: the index is 1CEh, the data 1CFh (as the ID says) or
  * 1D0h. */
@@ -206,61 +168,12 @@ static void vram_moved(struct pci_device *d, uint64_t where)
     hv_vram_move(v->hv, where == PCI_UNMAPPED ? HV_VRAM_PARKED : where);
 }
 
-/* The screen ------------------------------------------------------------------------------ */
-
-static void stop_tracking(struct vga *v)
+static void frame(void *opaque, const struct vga_frame *blank, struct vga_frame *frame,
+                  struct vga_overlay *overlay)
 {
-    if (v->tracking)
-        hv_vram_untrack(v->hv);
-    v->tracking = false;
+    (void)overlay;
+    vga_core_frame(opaque, blank, frame);
 }
-
-/* What the guest wrote through the BAR and through the window since the last refresh. False: not
- * known. */
-static bool collect_dirty(struct vga *v, uint64_t extent)
-{
-    uint32_t pages = (uint32_t)((extent + PAGE - 1) / PAGE);
-    size_t words = (pages + LONG_BITS - 1) / LONG_BITS;
-    bool known = false;
-    if (v->core.watched) {
-        memset(v->dirty, 0, words * sizeof(*v->dirty));
-        known = hv_vram_dirty(v->hv, pages, v->dirty);
-        v->tracking = true;
-    }
-    for (size_t i = 0; i < words; i++)
-        v->dirty[i] |= v->core.written[i];
-    memset(v->core.written, 0, words * sizeof(*v->core.written));
-    return known;
-}
-
-static void refresh(void *opaque, struct display *display, bool full)
-{
-    struct vga *v = opaque;
-    struct vga_frame frame, last = {.width = BLANK_WIDTH, .height = BLANK_HEIGHT};
-    if (v->painter.valid)
-        last = v->painter.last;
-    vga_core_frame(&v->core, &last, &frame);
-    uint64_t extent = vga_frame_extent(&frame);
-    /* Dirty bits are taken before the memory is looked at, so that no write is lost between. */
-    bool known = extent && extent <= v->core.vram_bytes && collect_dirty(v, extent);
-    if (!extent)
-        stop_tracking(v);
-    bool redraw = full || !v->core.watched || (frame.kind == VGA_TEXT && v->core.fonts_changed);
-    v->core.fonts_changed = false;
-    display_set_blinking(display, frame.kind == VGA_TEXT);
-    vga_draw(&v->painter, &frame, v->core.vram, v->core.vram_reach, known ? v->dirty : NULL, redraw,
-             display);
-}
-
-static void watched(void *opaque, bool on)
-{
-    struct vga *v = opaque;
-    v->core.watched = on;
-    if (!on)
-        stop_tracking(v);
-}
-
-static const struct display_source source = {.refresh = refresh, .watched = watched};
 
 /* Life ------------------------------------------------------------------------------------ */
 
@@ -285,8 +198,7 @@ static bool post_load(struct device *d, struct err *err)
         return err_set(err, "video memory at %#llx", (unsigned long long)v->vram_where);
     v->core.vbe[VBE_BANK] &= (uint16_t)((v->core.vram_bytes >> 16) - 1);
     vbe_fix_mode(&v->core);
-    v->core.fonts_changed = true;
-    v->painter.valid = false;
+    vga_screen_forget(&v->screen);
     /* Where video memory really was: not at its BAR if that is off, or was refused. */
     if (v->vram_where != HV_VRAM_PARKED)
         hv_vram_move(v->hv, v->vram_where);
@@ -301,17 +213,12 @@ static bool post_load(struct device *d, struct err *err)
 static void destroy(struct device *d)
 {
     struct vga *v = (struct vga *)d;
-    if (v->display)
-        display_set_source(v->display, NULL, NULL);
-    stop_tracking(v);
-    for (size_t i = 0; i < PORT_RANGES; i++)
-        bus_unmap(v->bus, &v->ports[i].region);
+    vga_screen_destroy(&v->screen);
+    vga_ports_unmap(&v->ports);
     bus_unmap(v->bus, &v->vbe_ports);
     bus_unmap(v->bus, &v->window);
     pci_device_destroy(&v->pci);
     vga_core_destroy(&v->core);
-    vga_painter_destroy(&v->painter);
-    free(v->dirty);
     free(v);
 }
 
@@ -327,16 +234,10 @@ static const struct device_class class = {
 
 static bool map_all(struct vga *v, struct err *err)
 {
-    for (size_t i = 0; i < PORT_RANGES; i++) {
-        struct vga_ports *p = &v->ports[i];
-        *p = (struct vga_ports){.vga = v, .first = port_ranges[i].first};
-        io_region_init(&p->region, "VGA", &port_ops, p);
-        if (!bus_map(v->bus, &p->region, IO_PORT, p->first, port_ranges[i].count, err))
-            return false;
-    }
     io_region_init(&v->vbe_ports, "VBE", &vbe_port_ops, &v->core);
     io_region_init(&v->window, "VGA window", &window_ops, &v->core);
-    return bus_map(v->bus, &v->vbe_ports, IO_PORT, PORT_VBE, 4, err) &&
+    return vga_ports_map(&v->ports, v->bus, port_read, port_write, &v->core, err) &&
+           bus_map(v->bus, &v->vbe_ports, IO_PORT, PORT_VBE, 4, err) &&
            bus_map(v->bus, &v->window, IO_MEMORY, VGA_WINDOW, VGA_WINDOW_SIZE, err);
 }
 
@@ -365,13 +266,10 @@ struct vga *vga_realize(struct pci_bus *pci, struct bus *bus, struct hypervisor 
     v->bus = bus;
     v->hv = hv;
     v->vram_where = HV_VRAM_PARKED;
-    v->dirty = calloc(bytes / PAGE / 8 + sizeof(*v->dirty), 1);
-    uint8_t *vram = NULL;
-    bool ok = true;
-    if (!v->dirty || !vga_painter_init(&v->painter))
-        ok = err_set(err, "out of memory");
-    ok = ok && (vram = hv_vram_create(hv, bytes, err));
-    if (ok && !vga_core_init(&v->core, hv, clock, vram, bytes))
+    uint8_t *vram = hv_vram_create(hv, bytes, err);
+    bool ok = vram;
+    if (ok && (!vga_core_init(&v->core, hv, clock, vram, bytes) ||
+               !vga_screen_init(&v->screen, &v->core, frame, &v->core)))
         ok = err_set(err, "out of memory");
     ok = ok && pci_device_init(&v->pci, pci, config->devfn, &id, err) && map_all(v, err);
     if (!ok) {
@@ -386,8 +284,6 @@ struct vga *vga_realize(struct pci_bus *pci, struct bus *bus, struct hypervisor 
     pci_device_realized(&v->pci);
     device_add(devices, &v->pci.device, &class, "0");
     device_reset(&v->pci.device);
-    v->display = display;
-    if (display)
-        display_set_source(display, &source, v);
+    vga_screen_connect(&v->screen, display);
     return v;
 }

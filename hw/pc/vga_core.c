@@ -105,6 +105,7 @@ bool vga_core_init(struct vga_core *core, struct hypervisor *hv, struct clock *c
     core->clock = clock;
     core->vram = vram;
     core->vram_bytes = vram_bytes;
+    core->cell_mask = CELL_MASK;
     core->vram_reach = vram_bytes < HV_VRAM_FIRST ? vram_bytes : (uint32_t)HV_VRAM_FIRST;
     core->written = calloc(vram_bytes / 4096 / 8 + sizeof(unsigned long), 1);
     return core->written;
@@ -317,20 +318,12 @@ void vga_port_write(struct vga_core *core, uint16_t port, uint8_t value)
 
 /* The screen ------------------------------------------------------------------------------ */
 
-/* Six bits become eight with the lowest repeated: exact at both ends, and what the stock model
- * shows. */
-static uint32_t expand6(uint8_t v)
-{
-    uint32_t x = v & 0x3F;
-    return x << 2 | (x & 1) * 3;
-}
-
 static uint32_t dac_colour(const struct vga_core *c, uint8_t index)
 {
     const uint8_t *v = &c->dac[(index & c->dac_mask) * 3];
     if (c->vbe[VBE_ENABLE] & VBE_8BIT_DAC)
         return (uint32_t)v[0] << 16 | (uint32_t)v[1] << 8 | v[2];
-    return expand6(v[0]) << 16 | expand6(v[1]) << 8 | expand6(v[2]);
+    return vga_expand6(v[0]) << 16 | vga_expand6(v[1]) << 8 | vga_expand6(v[2]);
 }
 
 /* Attribute 10h bit 7: bits 5:4 come from colour select instead of the palette register. */
@@ -347,10 +340,10 @@ static void palette16(const struct vga_core *c, struct vga_frame *f)
     }
 }
 
-static void palette256(const struct vga_core *c, struct vga_frame *f)
+void vga_core_palette256(const struct vga_core *core, struct vga_frame *frame)
 {
     for (unsigned i = 0; i < 256; i++)
-        f->palette[i] = dac_colour(c, (uint8_t)i);
+        frame->palette[i] = dac_colour(core, (uint8_t)i);
 }
 
 static void vbe_frame(const struct vga_core *c, struct vga_frame *f)
@@ -360,6 +353,9 @@ static void vbe_frame(const struct vga_core *c, struct vga_frame *f)
     f->height = v[VBE_YRES];
     f->pitch = vbe_pitch(c);
     f->start = (uint64_t)v[VBE_Y_OFFSET] * f->pitch;
+    f->wrap = c->vram_bytes;
+    f->line_repeat = 1;
+    f->split = UINT32_MAX;
     switch (v[VBE_BPP]) {
     case 4:
         f->kind = VGA_PLANAR;
@@ -367,11 +363,10 @@ static void vbe_frame(const struct vga_core *c, struct vga_frame *f)
         f->cell_start = (uint32_t)((f->start + v[VBE_X_OFFSET] / 2) / 4);
         f->cell_pitch = f->pitch / 4;
         f->cell_mask = c->vram_bytes / 4 - 1;
-        f->line_repeat = 1;
         f->dot_repeat = 1;
-        f->split = UINT32_MAX;
         f->plane_mask = c->attr[ATTR_PLANE_ENABLE] & 0x0F;
         f->start = 0;
+        f->wrap = 0;
         f->pitch = 0;
         palette16(c, f);
         return;
@@ -389,7 +384,7 @@ static void vbe_frame(const struct vga_core *c, struct vga_frame *f)
         break;
     default:
         f->kind = VGA_LINEAR8;
-        palette256(c, f);
+        vga_core_palette256(c, f);
         break;
     }
     f->start += (uint64_t)v[VBE_X_OFFSET] * ((v[VBE_BPP] + 7u) / 8);
@@ -438,7 +433,7 @@ static void graphics_frame(const struct vga_core *c, struct vga_frame *f)
         f->row_bit[i] = mode >> i & 1 ? 0 : 1u << (13 + i - wide);
     if (shift >= 2) {
         f->kind = VGA_PACKED;
-        palette256(c, f);
+        vga_core_palette256(c, f);
     } else {
         f->kind = shift ? VGA_CGA : VGA_PLANAR;
         palette16(c, f);

@@ -95,6 +95,10 @@ struct vga_core {
     uint32_t retrace;    /* number of the vertical retrace the guest saw last */
     uint16_t vbe_index, vbe[VBE_COUNT];
 
+    /* What a chip built on this one adds. Not saved here. */
+    uint32_t bank;      /* added to addresses in the window */
+    uint32_t cell_mask; /* where unchained addresses wrap: 0xFFFF or more */
+
     /* What the screen needs to know about writes; kept while somebody watches. */
     bool watched;
     bool fonts_changed;
@@ -134,6 +138,17 @@ uint32_t vbe_pitch(const struct vga_core *core);
 /* What the screen shows at this moment; a blank one has the size `blank` had. */
 void vga_core_frame(const struct vga_core *core, const struct vga_frame *blank,
                     struct vga_frame *frame);
+
+/* The colours of all 256 DAC entries, under the pixel mask. */
+void vga_core_palette256(const struct vga_core *core, struct vga_frame *frame);
+
+/* Six bits of a DAC become eight with the lowest repeated: exact at both ends, and what the stock
+ * model shows. */
+static inline uint32_t vga_expand6(uint8_t v)
+{
+    uint32_t x = v & 0x3F;
+    return x << 2 | (x & 1) * 3;
+}
 
 /* 0, 0x55, 0xAA, 0xFF ...: bit n of a nibble as the whole byte n: one value for each plane. */
 static inline uint32_t vga_planes(uint32_t nibble)

@@ -31,6 +31,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "cells are loaded as w
 struct canvas {
     uint32_t *pixels;
     size_t stride; /* in pixels */
+    const struct vga_overlay *overlay;
+    const struct vga_overlay *moved; /* where it was drawn last; NULL: it has not changed */
 };
 
 /* The CRT controller's counters at one scan line. */
@@ -198,6 +200,42 @@ static void draw_text(struct vga_painter *p, const struct vga_frame *f, const ui
     }
 }
 
+/* Overlay --------------------------------------------------------------------------------- */
+
+static bool crosses(const struct vga_overlay *o, uint32_t y)
+{
+    return y >= o->y && y - o->y < o->size;
+}
+
+/* Whether a line must be drawn because the overlay on it is another one than before. */
+static bool overlay_changed(const struct canvas *canvas, uint32_t y)
+{
+    return canvas->moved && (crosses(canvas->moved, y) || crosses(canvas->overlay, y));
+}
+
+static void draw_overlay_line(const struct vga_frame *f, const struct canvas *canvas, uint32_t y)
+{
+    const struct vga_overlay *o = canvas->overlay;
+    if (!crosses(o, y))
+        return;
+    const uint8_t *in = o->pixel + (size_t)(y - o->y) * o->size;
+    uint32_t *line = canvas->pixels + y * canvas->stride;
+    for (uint32_t i = 0; i < o->size && i + o->x < f->width; i++) {
+        if (in[i] == OVERLAY_INVERTS)
+            line[o->x + i] ^= 0xFFFFFF;
+        else if (in[i] != OVERLAY_CLEAR)
+            line[o->x + i] = o->colour[in[i] == OVERLAY_COLOUR1];
+    }
+}
+
+static bool same_overlay(const struct vga_overlay *a, const struct vga_overlay *b)
+{
+    if (!a->size && !b->size)
+        return true;
+    return a->size == b->size && a->x == b->x && a->y == b->y && a->colour[0] == b->colour[0] &&
+           a->colour[1] == b->colour[1] && !memcmp(a->pixel, b->pixel, (size_t)a->size * a->size);
+}
+
 /* Graphics -------------------------------------------------------------------------------- */
 
 static bool pages_dirty(const unsigned long *dirty, uint64_t first, uint64_t last)
@@ -333,14 +371,19 @@ static void draw_planes(const struct vga_frame *f, const uint8_t *vram, const un
     for (scan_start(&s, f); s.y < f->height; scan_next(&s)) {
         struct line_cells l = line_cells(&s);
         uint32_t *line = canvas->pixels + s.y * canvas->stride;
-        bool same = s.y && !memcmp(&l, &before, sizeof(l)) && s.pan == before_pan;
-        bool draw = same ? before_drawn : !dirty || line_dirty(&l, f->columns + 1, dirty);
+        bool same = s.y && !canvas->overlay->size && !canvas->moved &&
+                    !memcmp(&l, &before, sizeof(l)) && s.pan == before_pan;
+        bool draw =
+            same ? before_drawn
+                 : !dirty || line_dirty(&l, f->columns + 1, dirty) || overlay_changed(canvas, s.y);
         if (draw && same)
             memcpy(line, line - canvas->stride, (size_t)f->width * sizeof(*line));
         else if (draw)
             draw_cell_line(f, vram, &l, s.pan, line);
-        if (draw)
+        if (draw) {
+            draw_overlay_line(f, canvas, s.y);
             band_add(&band, s.y, f, display);
+        }
         before = l;
         before_pan = s.pan;
         before_drawn = draw;
@@ -403,24 +446,59 @@ static void draw_linear_line(const struct vga_frame *f, const uint8_t *in, uint3
     }
 }
 
+/* Scan lines that show the same line of memory. */
+static uint32_t linear_repeat(const struct vga_frame *f)
+{
+    uint32_t repeat = f->line_repeat * (f->max_row + 1);
+    return repeat ? repeat : 1;
+}
+
+/* Where a line's first byte is. */
+static uint64_t linear_at(const struct vga_frame *f, uint32_t y)
+{
+    uint32_t repeat = linear_repeat(f);
+    if (y > f->split)
+        return (uint64_t)((y - f->split - 1) / repeat) * f->pitch & (f->wrap - 1);
+    return (f->start + (uint64_t)(y / repeat) * f->pitch) & (f->wrap - 1);
+}
+
+static void draw_linear_at(const struct vga_frame *f, const uint8_t *vram, uint64_t at,
+                           size_t bytes, uint32_t *line)
+{
+    uint8_t whole[DISPLAY_MAX_WIDTH * 4];
+    size_t left = (size_t)(f->wrap - at);
+    if (bytes <= left) {
+        draw_linear_line(f, vram + at, line);
+        return;
+    }
+    memcpy(whole, vram + at, left); /* the line goes on at the beginning of memory */
+    memcpy(whole + left, vram, bytes - left);
+    draw_linear_line(f, whole, line);
+}
+
+static bool linear_dirty(const struct vga_frame *f, uint64_t at, size_t bytes,
+                         const unsigned long *dirty)
+{
+    uint64_t end = at + bytes;
+    if (end <= f->wrap)
+        return pages_dirty(dirty, at, end - 1);
+    return pages_dirty(dirty, at, f->wrap - 1) || pages_dirty(dirty, 0, end - f->wrap - 1);
+}
+
 static void draw_linear(const struct vga_frame *f, const uint8_t *vram, const unsigned long *dirty,
                         const struct canvas *canvas, struct display *display)
 {
-    uint64_t bytes = (uint64_t)f->width * linear_bytes(f);
-    for (uint32_t y = 0; y < f->height;) {
-        uint32_t first = y;
-        for (; y < f->height; y++) {
-            uint64_t at = f->start + (uint64_t)y * f->pitch;
-            if (dirty && !pages_dirty(dirty, at, at + bytes - 1))
-                break;
-            draw_linear_line(f, vram + at, canvas->pixels + y * canvas->stride);
-        }
-        if (y > first) {
-            display_damage(display, 0, (int)first, (int)f->width, (int)(y - first));
-        } else {
-            y++;
-        }
+    size_t bytes = (size_t)f->width * linear_bytes(f);
+    struct band band = {0};
+    for (uint32_t y = 0; y < f->height; y++) {
+        uint64_t at = linear_at(f, y);
+        if (dirty && !linear_dirty(f, at, bytes, dirty) && !overlay_changed(canvas, y))
+            continue;
+        draw_linear_at(f, vram, at, bytes, canvas->pixels + y * canvas->stride);
+        draw_overlay_line(f, canvas, y);
+        band_add(&band, y, f, display);
     }
+    band_end(&band, f, display);
 }
 
 static void draw_blank(const struct vga_frame *f, const struct canvas *canvas,
@@ -437,10 +515,9 @@ static bool frame_fits(const struct vga_frame *f, uint64_t vram_bytes)
     if (!f->width || !f->height || f->width > DISPLAY_MAX_WIDTH || f->height > DISPLAY_MAX_HEIGHT)
         return false;
     if (f->kind >= VGA_LINEAR8) {
-        uint64_t line = (uint64_t)f->width * linear_bytes(f);
-        uint64_t end = f->start + (uint64_t)(f->height - 1) * f->pitch + line;
-        return f->start < vram_bytes && end <= vram_bytes && !(f->pitch & 3) &&
-               f->start % linear_bytes(f) == 0;
+        return f->wrap && !(f->wrap & (f->wrap - 1)) && f->max_row <= 31 && f->line_repeat >= 1 &&
+               f->line_repeat <= 2 && (uint64_t)f->width * linear_bytes(f) <= f->wrap &&
+               vga_frame_extent(f) <= vram_bytes;
     }
     if (f->kind == VGA_BLANK)
         return true;
@@ -456,16 +533,18 @@ static bool frame_fits(const struct vga_frame *f, uint64_t vram_bytes)
 
 uint64_t vga_frame_extent(const struct vga_frame *f)
 {
-    if (f->kind >= VGA_LINEAR8)
-        return f->start + (uint64_t)(f->height - 1) * f->pitch +
-               (uint64_t)f->width * linear_bytes(f);
+    if (f->kind >= VGA_LINEAR8) {
+        uint64_t lines = ((uint64_t)f->height - 1) / linear_repeat(f);
+        uint64_t end = f->start + lines * f->pitch + (uint64_t)f->width * linear_bytes(f);
+        return end < f->wrap ? end : f->wrap;
+    }
     if (f->kind == VGA_BLANK || f->kind == VGA_TEXT)
         return 0;
     return ((uint64_t)f->cell_mask + 1) * 4;
 }
 
 /* Frames are compared as bytes. */
-_Static_assert(sizeof(struct vga_frame) == 8 + 284 * 4, "struct vga_frame has padding");
+_Static_assert(sizeof(struct vga_frame) == 2 * 8 + 284 * 4, "struct vga_frame has padding");
 
 /* Is the picture laid out and coloured as the last one? The cursor and the blink phase show in the
  * cells. */
@@ -496,7 +575,12 @@ void vga_draw(struct vga_painter *painter, const struct vga_frame *frame, const 
     struct canvas canvas = {
         .pixels = surface->pixels,
         .stride = (size_t)surface->width,
+        .overlay = &painter->overlay,
     };
+    if (painter->overlay.size > VGA_OVERLAY_MAX)
+        painter->overlay.size = 0;
+    if (!same_overlay(&painter->overlay, &painter->last_overlay))
+        canvas.moved = &painter->last_overlay;
     if (redraw)
         dirty = NULL;
     if (f.kind == VGA_BLANK) {
@@ -510,5 +594,7 @@ void vga_draw(struct vga_painter *painter, const struct vga_frame *frame, const 
         draw_linear(&f, vram, dirty, &canvas, display);
     }
     painter->last = f;
+    if (canvas.moved)
+        painter->last_overlay = painter->overlay;
     painter->valid = true;
 }

@@ -39,13 +39,13 @@ static struct window window(const struct vga_core *c)
             .size = 0x10000, .bank = (uint32_t)c->vbe[VBE_BANK] << 16, .mask = UINT32_MAX};
     switch (c->gfx[GFX_MISC] >> 2 & 3) {
     case 0:
-        return (struct window){.size = 0x20000, .mask = 0x1FFFF};
+        return (struct window){.size = 0x20000, .bank = c->bank, .mask = 0x1FFFF};
     case 1:
-        return (struct window){.size = 0x10000, .mask = 0xFFFF};
+        return (struct window){.size = 0x10000, .bank = c->bank, .mask = 0xFFFF};
     case 2:
-        return (struct window){.first = 0x10000, .size = 0x8000, .mask = 0xFFFF};
+        return (struct window){.first = 0x10000, .size = 0x8000, .bank = c->bank, .mask = 0xFFFF};
     default:
-        return (struct window){.first = 0x18000, .size = 0x8000, .mask = 0xFFFF};
+        return (struct window){.first = 0x18000, .size = 0x8000, .bank = c->bank, .mask = 0xFFFF};
     }
 }
 
@@ -99,7 +99,7 @@ static bool locate(const struct vga_core *c, enum chaining how, uint32_t mask, u
         break;
     default:
         /* A plane has 64 KiB without VBE, whatever the size of the window. */
-        *cell = mask == UINT32_MAX ? at : at & 0xFFFF;
+        *cell = mask == UINT32_MAX ? at : at & c->cell_mask;
         *planes = 0xF;
         break;
     }
