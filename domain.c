@@ -68,6 +68,15 @@ static bool open_machine(struct domain *d, struct err *err)
     return true;
 }
 
+static bool load_vga_rom(struct domain *d, const struct config *c, struct err *err)
+{
+    bool cirrus = c->vga == CONFIG_VGA_CIRRUS;
+    return c->vga == CONFIG_VGA_NONE ||
+           rom_load(&d->vga_rom, cirrus ? ROM_VGA_CIRRUS : ROM_VGA_STD,
+                    (const char *const *)c->rom_dirs, c->rom_dir_count, cirrus ? 0x1013 : 0x1234,
+                    cirrus ? 0x00B8 : 0x1111, err);
+}
+
 static bool open_all(struct domain *d, struct err *err)
 {
     const struct config *c = d->config;
@@ -83,9 +92,7 @@ static bool open_all(struct domain *d, struct err *err)
         return err_set(err, "out of memory");
     if (!domain_open_blocks(d, err) || !domain_open_streams(d, err))
         return false;
-    if (c->vga == CONFIG_VGA_STD &&
-        !rom_load(&d->vga_rom, ROM_VGA_STD, (const char *const *)c->rom_dirs, c->rom_dir_count,
-                  0x1234, 0x1111, err))
+    if (!load_vga_rom(d, c, err))
         return false;
     return domain_open_screen(d, err) && domain_open_window(d, err) && open_hypervisor(d, err) &&
            open_machine(d, err) && domain_open_monitors(d, err);

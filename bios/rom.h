@@ -10,8 +10,9 @@
 
 #include "hw/core/err.h"
 
-#define ROM_VGA_STD   "vgabios-stdvga.bin"
-#define ROM_MAX_BYTES (1u << 20)
+#define ROM_VGA_STD    "vgabios-stdvga.bin"
+#define ROM_VGA_CIRRUS "vgabios-cirrus.bin"
+#define ROM_MAX_BYTES  (1u << 20)
 
 struct rom {
     uint8_t *data; /* NULL: none */

@@ -48,7 +48,7 @@ const char config_usage[] =
     "         F: a path, /dev/fdset/N or fd:N; a comma is written twice\n"
     "\n"
     "Screen, keyboard, serial lines\n"
-    "  -device VGA[,vgamem_mb=N]  the display card; -vga std|none\n"
+    "  -device VGA|cirrus-vga[,vgamem_mb=N]   the display card; -vga std|cirrus|none\n"
     "  -vnc HOST:D|unix:PATH|fd:N|none [,password=on][,to=D][,share=POLICY][,lock-key-sync=off]\n"
     "      [,ipv4=on|off][,ipv6=on|off][,websocket[=[HOST:]PORT]][,websocket-tls=DIR]\n"
     "      [,require-auth=on]\n"

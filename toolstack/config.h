@@ -51,7 +51,7 @@ enum config_chs_translation {
     CONFIG_CHS_RECHS
 };
 
-enum config_vga { CONFIG_VGA_NONE, CONFIG_VGA_STD };
+enum config_vga { CONFIG_VGA_NONE, CONFIG_VGA_STD, CONFIG_VGA_CIRRUS };
 
 /* Which floppy drive it is; the numbers are those of CMOS RAM. */
 enum config_floppy {

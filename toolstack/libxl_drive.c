@@ -403,12 +403,13 @@ static bool controller_keys(struct libxl *p, struct optstr *o, struct err *err)
     return optstr_finish(o, err);
 }
 
-static bool vga_keys(struct libxl *p, struct optstr *o, struct err *err)
+/* VGA, or with `cirrus` the card that has 4 MiB whatever vgamem_mb says: libxl says 8. */
+static bool vga_keys(struct libxl *p, struct optstr *o, bool cirrus, struct err *err)
 {
-    uint64_t mib = 16;
+    uint64_t mib = cirrus ? 4 : 16, min = cirrus ? 4 : 1, max = cirrus ? 16 : 256;
     if (p->have_vga)
         return err_set(err, "%s: there is one display card at most", o->option);
-    if (!optstr_number(o, "vgamem_mb", 1, 256, &mib, err) ||
+    if (!optstr_number(o, "vgamem_mb", min, max, &mib, err) ||
         !optstr_only(o, "bus", "pci.0 pci", err) ||
         !optstr_refuse(o, "addr", "the card has its fixed place", err) ||
         !optstr_refuse(o, "romfile", "-L DIR names where VGA BIOSes are", err))
@@ -419,7 +420,7 @@ static bool vga_keys(struct libxl *p, struct optstr *o, struct err *err)
     if (mib & (mib - 1))
         return err_set(err, "%s: vgamem_mb=%u is not a power of two", o->option, (unsigned)mib);
     p->have_vga = true;
-    p->config->vga = CONFIG_VGA_STD;
+    p->config->vga = cirrus ? CONFIG_VGA_CIRRUS : CONFIG_VGA_STD;
     p->config->vga_mib = (unsigned)mib;
     return true;
 }
@@ -429,12 +430,10 @@ static const struct {
     const char *names;
     const char *text;
 } absent_devices[] = {
-    {"cirrus-vga isa-cirrus-vga",
-     "the Cirrus display card is not part of this version; say vga=\"stdvga\" in the xl "
-     "configuration (-device VGA)"},
+    {"isa-cirrus-vga", "the Cirrus card is on PCI: -device cirrus-vga"},
     {"qxl* vmware-svga virtio-vga* virtio-gpu* bochs-display secondary-vga ati-vga ramfb isa-vga",
-     "this display card is not part of this version; say vga=\"stdvga\" in the xl configuration "
-     "(-device VGA)"},
+     "this display card is not part of this version; say vga=\"stdvga\" or \"cirrus\" in the xl "
+     "configuration (-device VGA, cirrus-vga)"},
     {"ne2k_* rtl8139 pcnet* e1000* i825* tulip virtio-net* vmxnet3 igb",
      "emulated network cards are not part of this version; say type=vif in vif= (the guest's PV "
      "driver)"},
@@ -500,8 +499,8 @@ bool libxl_device(struct libxl *p, const char *option, const char *arg, struct e
         ok = controller_keys(p, &o, err);
     else if (!strcmp(driver, "ahci") || !strcmp(driver, "ich9-ahci"))
         ok = ahci_keys(p, &o, err);
-    else if (!strcmp(driver, "VGA"))
-        ok = vga_keys(p, &o, err);
+    else if (!strcmp(driver, "VGA") || !strcmp(driver, "cirrus-vga"))
+        ok = vga_keys(p, &o, *driver == 'c', err);
     else if (libxl_usb_driver(driver))
         ok = libxl_usb_keys(p, &o, driver, err);
     else if (!strcmp(driver, "isa-serial"))
@@ -512,7 +511,8 @@ bool libxl_device(struct libxl *p, const char *option, const char *arg, struct e
         const char *text = absent_device(driver);
         err_set(err, "%s %s: %s", option, driver,
                 text ? text
-                     : "there is no such device here (there are VGA, ahci, ide-hd, ide-cd and "
+                     : "there is no such device here (there are VGA, cirrus-vga, ahci, ide-hd, "
+                       "ide-cd and "
                        "floppy, see -help)");
     }
     optstr_free(&o);
@@ -525,8 +525,9 @@ bool libxl_vga(struct libxl *p, const char *option, const char *arg, struct err 
         return true;
     if (!strcmp(arg, "std"))
         return libxl_device(p, "-vga std", "VGA", err);
-    return err_set(err, "%s %s: not part of this version; use std (xl: vga=\"stdvga\") or none",
-                   option, arg);
+    if (!strcmp(arg, "cirrus"))
+        return libxl_device(p, "-vga cirrus", "cirrus-vga", err);
+    return err_set(err, "%s %s: not part of this version; use cirrus, std or none", option, arg);
 }
 
 /* ---- places ---- */

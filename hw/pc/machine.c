@@ -13,6 +13,7 @@
 #include "hw/core/dma.h"
 #include "hw/core/log.h"
 #include "hw/pc/ahci.h"
+#include "hw/pc/cirrus.h"
 #include "hw/pc/cmos.h"
 #include "hw/pc/dma8237.h"
 #include "hw/pc/fdc.h"
@@ -252,6 +253,15 @@ static bool add_vga(struct machine *m, unsigned slot, struct err *err)
     return vga_realize(m->pci, m->bus, c->hv, c->clock, c->display, &m->devices, &vga, err) != NULL;
 }
 
+static bool add_cirrus(struct machine *m, unsigned slot, struct err *err)
+{
+    const struct machine_config *c = &m->config;
+    struct cirrus_config cirrus = {
+        .devfn = PCI_DEVFN(slot, 0), .rom = c->vga_rom, .rom_len = c->vga_rom_len};
+    return cirrus_realize(m->pci, m->bus, c->hv, c->clock, c->display, &m->devices, &cirrus, err) !=
+           NULL;
+}
+
 static bool add_keyboard(struct machine *m, struct err *err)
 {
     struct i8042_config config = {.reset = reset_line, .opaque = m};
@@ -358,6 +368,8 @@ static bool build(struct machine *m, struct err *err)
         slot++;
     }
     if (config->vga == CONFIG_VGA_STD && !add_vga(m, slot++, err))
+        return false;
+    if (config->vga == CONFIG_VGA_CIRRUS && !add_cirrus(m, slot++, err))
         return false;
     if (!add_usb(m, &slot, err))
         return false;

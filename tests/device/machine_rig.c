@@ -48,6 +48,12 @@ struct machine_rig *machine_rig_new_serial(struct chardev *com1)
 
 struct machine_rig *machine_rig_new_lines(struct chardev *com1, struct chardev *lpt1)
 {
+    return machine_rig_new_card(com1, lpt1, CONFIG_VGA_STD);
+}
+
+struct machine_rig *machine_rig_new_card(struct chardev *com1, struct chardev *lpt1,
+                                         enum config_vga card)
+{
     static struct err err;
     struct machine_rig *rig = calloc(1, sizeof(*rig));
     if (!rig)
@@ -59,7 +65,7 @@ struct machine_rig *machine_rig_new_lines(struct chardev *com1, struct chardev *
         .vcpus = 1,
         .max_vcpus = 1,
         .boot_order = "cd",
-        .vga = CONFIG_VGA_STD,
+        .vga = card,
         .vga_mib = 8,
         .ahci = true,
         .drives = {{.ide_unit = 0},

@@ -31,6 +31,9 @@ struct machine_rig *machine_rig_new(void);
 struct machine_rig *machine_rig_new_serial(struct chardev *com1);
 /* And LPT1, which is there only then. */
 struct machine_rig *machine_rig_new_lines(struct chardev *com1, struct chardev *lpt1);
+/* And another display card. */
+struct machine_rig *machine_rig_new_card(struct chardev *com1, struct chardev *lpt1,
+                                         enum config_vga card);
 void machine_rig_free(struct machine_rig *rig);
 
 /* Moves guest time; due timers run. */

@@ -43,10 +43,13 @@ static struct device *first_device(void)
     return machine_devices(rig->machine)->first;
 }
 
+/* The test's state: which display card the machine has. */
+static enum config_vga cards[] = {CONFIG_VGA_STD, CONFIG_VGA_CIRRUS};
+
 static int setup(void **state)
 {
-    (void)state;
-    rig = machine_rig_new_lines(&lines[0], &lines[1]);
+    const enum config_vga *card = *state;
+    rig = machine_rig_new_card(&lines[0], &lines[1], *card);
     return 0;
 }
 
@@ -328,16 +331,23 @@ static void the_stream_is_whole_or_refused(void **state)
 
 static int list_classes(void)
 {
-    setup(NULL);
-    for (const struct device *d = first_device(); d; d = d->next)
-        printf("%s\n", d->class->name);
-    teardown(NULL);
+    for (size_t i = 0; i < sizeof(cards) / sizeof(cards[0]); i++) {
+        void *card = &cards[i];
+        setup(&card);
+        for (const struct device *d = first_device(); d; d = d->next)
+            printf("%s\n", d->class->name);
+        teardown(&card);
+    }
     return 0;
 }
 
 int main(int argc, char **argv)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f)                                       \
+    {#f, f, setup, teardown, &cards[0]},              \
+    {                                                 \
+#f " (cirrus)", f, setup, teardown, &cards[1] \
+    }
     const struct CMUnitTest tests[] = {
         TEST(every_device_stands_the_standard_tests),
         TEST(every_field_is_checked_and_counts),

@@ -91,6 +91,13 @@ void dm_set_vnc(struct dm *dm, unsigned port)
             dm->argv[i] = dm->vnc_arg;
 }
 
+void dm_set_card(struct dm *dm, const char *card)
+{
+    for (size_t i = 1; dm->argv[i]; i++)
+        if (!strcmp(dm->argv[i - 1], "-device"))
+            dm->argv[i] = card;
+}
+
 uint8_t dm_pattern(size_t i)
 {
     return (uint8_t)(i * 31 + (i >> 9) * 7 + (i >> 17));

@@ -28,6 +28,9 @@ bool dm_init(struct dm *dm, enum dm_kind kind, struct xenstub *x, unsigned megab
 /* Gives it a screen for viewers at this TCP port of the loopback interface (5900 or more). */
 void dm_set_vnc(struct dm *dm, unsigned port);
 
+/* Another display card than VGA: what -device says of it, which outlives dm. */
+void dm_set_card(struct dm *dm, const char *card);
+
 /* Writes the image: `bytes` of which byte i is dm_pattern(i). */
 bool dm_make_image(const struct dm *dm, size_t bytes);
 uint8_t dm_pattern(size_t i);

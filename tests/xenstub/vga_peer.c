@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * vga_peer: does to the stock device model's VGA what test_vga_draw did to ours, and writes down
- * the pictures that it shows: the rows of tests/device/vga_stock.inc.
+ * the pictures that it shows: the rows of tests/device/vga_stock.inc, cirrus_stock.inc.
  *
  * usage: VGA_TRACE=FILE build/tests/device/test_vga_draw; vga_peer FILE [DIRECTORY for pictures]
+ * and the same with test_cirrus_draw for cirrus_stock.inc.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 #define RAM_MB   48
 #define BUFFER   UINT64_C(0x200000)
 #define LFB      UINT64_C(0xE0000000)
+#define MMIO     UINT32_C(0xE4000000)
 #define TRIES    8 /* a blinking cursor is as it was here sooner or later */
 #define MAX_LINE (16u << 20)
 
@@ -68,17 +70,20 @@ static void end_scene(void)
     x = NULL;
 }
 
-static void begin_scene(void)
+/* "CARD NAME" */
+static void begin_scene(const char *scene)
 {
     const uint8_t vga = PC_DEVFN(DM_VGA_SLOT, 0);
     end_scene();
     x = xenstub_new(&(struct xenstub_config){.domid = 7, .ram_bytes = (uint64_t)RAM_MB << 20});
     if (!x || !dm_init(&dm, DM_STOCK, x, RAM_MB))
         die("the stock device model");
+    dm_set_card(&dm, !strncmp(scene, "cirrus", 6) ? "cirrus-vga,vgamem_mb=8" : "VGA,vgamem_mb=16");
     if (!dm_make_image(&dm, 1 << 20) || !dm_start(&dm, x, 20000))
         die("start");
     open_monitor();
     vcpu_pci_write(x, 0, vga, 0x10, 4, (uint32_t)LFB);
+    vcpu_pci_write(x, 0, vga, 0x14, 4, MMIO);
     vcpu_pci_write(x, 0, vga, 0x04, 2, 3);
 }
 
@@ -87,13 +92,14 @@ static unsigned nibble(char c)
     return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
 }
 
-static void write_bytes(uint64_t addr, const char *hex)
+/* Into memory, or by the CPU to the device. */
+static void write_bytes(uint64_t addr, const char *hex, bool memory)
 {
     size_t n = strlen(hex) / 2;
     uint8_t *bytes = malloc(n + 1);
     for (size_t i = 0; i < n; i++)
         bytes[i] = (uint8_t)(nibble(hex[2 * i]) << 4 | nibble(hex[2 * i + 1]));
-    if (addr >= LFB) {
+    if (memory) {
         if (!guest_write(x, addr, bytes, n))
             die("frame buffer");
     } else {
@@ -104,12 +110,12 @@ static void write_bytes(uint64_t addr, const char *hex)
 }
 
 /* ADDRESS HEXADECIMAL */
-static void write_line(char *text)
+static void write_line(char *text, bool device)
 {
     char *hex;
     uint64_t addr = strtoull(text, &hex, 10);
     hex[strcspn(hex, "\n")] = 0;
-    write_bytes(addr, hex + 1);
+    write_bytes(addr, hex + 1, !device && addr >= LFB);
 }
 
 struct picture {
@@ -171,7 +177,7 @@ int main(int argc, char **argv)
     while (fgets(line, MAX_LINE, f)) {
         unsigned a, v;
         if (!strncmp(line, "scene ", 6))
-            begin_scene();
+            begin_scene(line + 6);
         else if (sscanf(line, "outb %u %u", &a, &v) == 2)
             vcpu_out(x, 0, (uint16_t)a, 1, v);
         else if (sscanf(line, "outw %u %u", &a, &v) == 2)
@@ -179,7 +185,9 @@ int main(int argc, char **argv)
         else if (sscanf(line, "inb %u", &a) == 1)
             vcpu_in(x, 0, (uint16_t)a, 1);
         else if (!strncmp(line, "write ", 6))
-            write_line(line + 6);
+            write_line(line + 6, false);
+        else if (!strncmp(line, "device ", 7))
+            write_line(line + 7, true);
         else if (!strncmp(line, "picture ", 8))
             compare(line + 8, argc > 2 ? argv[2] : NULL);
         else
