@@ -13,7 +13,8 @@ static void test_minimal(void **state)
     char line[2048];
     snprintf(line, sizeof(line), "%s%s%s", PREFIX "-vnc 127.0.0.1:0,to=99 -display none ",
              "-device cirrus-vga,vgamem_mb=8 ", tail);
-    refused(line, "-device cirrus-vga|vga=\"stdvga\"");
+    accepted(line);
+    assert_int_equal(config.vga, CONFIG_VGA_CIRRUS);
 
     snprintf(line, sizeof(line), "%s%s%s", PREFIX "-vnc 127.0.0.1:0,to=99 -display none ", STDVGA,
              tail);
@@ -317,7 +318,14 @@ static void test_refused_devices(void **state)
     assert_int_equal(config.vga_mib, 16);
     accepted(BASE "-vga none");
     assert_int_equal(config.vga, CONFIG_VGA_NONE);
-    refused(BASE "-vga cirrus", "-vga cirrus|stdvga");
+    accepted(BASE "-vga cirrus");
+    assert_int_equal(config.vga, CONFIG_VGA_CIRRUS);
+    accepted(BASE "-device cirrus-vga,vgamem_mb=16,id=v");
+    refused(BASE "-device cirrus-vga,vgamem_mb=32", "vgamem_mb|32|16");
+    refused(BASE "-device cirrus-vga,vgamem_mb=2", "vgamem_mb|4");
+    refused(BASE "-device cirrus-vga,vgamem_mb=6", "vgamem_mb|power of two");
+    refused(BASE "-device cirrus-vga -device VGA", "one display card");
+    refused(BASE "-vga qxl", "-vga qxl|cirrus, std or none");
 }
 
 static void test_misc(void **state)
