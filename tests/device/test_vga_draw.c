@@ -37,7 +37,7 @@ static void load_font(uint32_t offset, uint32_t seed)
  * where the VGA blinks). */
 static void fill_text(unsigned cells, unsigned shift)
 {
-    uint8_t text[32768];
+    uint8_t text[32768] = {0};
     for (unsigned i = 0; i < cells; i++) {
         text[2 * i] = (uint8_t)(i + shift);
         text[2 * i + 1] = (uint8_t)(i * 5 / 3 + 7) & 0x7F;
