@@ -178,7 +178,7 @@ void domain_close(struct domain *d)
         log_warn("%s", err.text);
     loop_undefer(d->loop, &d->io_error);
     loop_undefer(d->loop, &d->reset);
-    qmp_free(d->qmp);
+    domain_close_monitors(d);
     d->qmp = NULL; /* what is closed from here on tells nobody */
     domain_close_window(d);
     if (d->web)

@@ -31,6 +31,7 @@ struct domain {
     struct chardev *serial[CONFIG_MAX_SERIAL], *parallel;
     struct chardev
         *hmps[CONFIG_MAX_HMPS]; /* of the monitors for people: by index of config->hmps */
+    struct hmp_console *hmp_consoles[CONFIG_MAX_HMPS];
     struct rom vga_rom;
     struct companion *companion;
     struct backend *backend; /* serves PV devices; NULL: none without the platform device */
@@ -148,6 +149,7 @@ void domain_close_window(struct domain *d);
 
 /* Opens the monitors, which may ask what struct qmp_target has. */
 bool domain_open_monitors(struct domain *d, struct err *err);
+void domain_close_monitors(struct domain *d);
 void domain_tell_reset(void *opaque);
 
 #endif

@@ -10,6 +10,7 @@
 #include "hw/pc/machine.h"
 #include "hw/pc/pci.h"
 #include "hw/xen/hypervisor.h"
+#include "toolstack/hmp.h"
 
 static enum qmp_run_state target_run_state(void *opaque)
 {
@@ -164,6 +165,49 @@ static bool target_ioreq_stats(void *opaque, struct hv_ioreq_stats *stats)
     return true;
 }
 
+/* No image is opened for writing that is not the guest's own, and what is below an overlay is
+ * shared as often as not; a confined process could not open it again either. */
+static bool target_commit(void *opaque, size_t index, struct err *err)
+{
+    struct domain *d = opaque;
+    return err_set(err,
+                   "%s: the image below is open for reading only: when the guest is shut down, "
+                   "qemu-img commit does it",
+                   d->config->drives[index].id);
+}
+
+/* Whoever reaches the guest's console types into a monitor of kind vc. */
+static bool is_on_screen(const struct config *c, const struct chardev_config *stream)
+{
+    if (stream->kind == CHARDEV_MUX)
+        stream = &c->muxes[stream->mux].chardev;
+    return stream->kind == CHARDEV_VC;
+}
+
+static bool open_human_monitors(struct domain *d, struct err *err)
+{
+    const struct config *c = d->config;
+    struct err why;
+    for (size_t i = 0; i < c->hmp_count; i++) {
+        if (c->hmps[i].chardev.kind == CHARDEV_NULL)
+            continue;
+        if (c->hmps[i].privileged && is_on_screen(c, &c->hmps[i].chardev))
+            return err_set(err, "-mon: privileged=on: not for a monitor on the guest's screen, "
+                                "whose viewers would have it; use a socket");
+        d->hmp_consoles[i] = hmp_console_open(d->qmp, d->hmps[i], c->hmps[i].privileged, &why);
+        if (!d->hmp_consoles[i])
+            return err_set(err, "-monitor: %s", why.text);
+    }
+    return true;
+}
+
+void domain_close_monitors(struct domain *d)
+{
+    for (size_t i = 0; i < CONFIG_MAX_HMPS; i++)
+        hmp_console_close(d->hmp_consoles[i]);
+    qmp_free(d->qmp);
+}
+
 bool domain_open_monitors(struct domain *d, struct err *err)
 {
     d->target = (struct qmp_target){
@@ -190,6 +234,7 @@ bool domain_open_monitors(struct domain *d, struct err *err)
         .input = d->input,
         .display = d->display,
         .wakeup = target_wakeup,
+        .commit = target_commit,
         .read_memory = target_read_memory,
         .io_range = target_io_range,
         .memory = target_memory,
@@ -201,5 +246,5 @@ bool domain_open_monitors(struct domain *d, struct err *err)
     for (size_t i = 0; i < d->config->monitor_count; i++)
         if (!qmp_listen(d->qmp, &d->config->monitors[i], err))
             return false;
-    return true;
+    return open_human_monitors(d, err);
 }

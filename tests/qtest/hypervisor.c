@@ -512,6 +512,18 @@ bool confine(const struct confine_config *config, struct hypervisor *hv, struct 
     return true;
 }
 
+bool confine_window_open(struct err *err)
+{
+    (void)err;
+    return true;
+}
+
+bool confine_window(struct err *err)
+{
+    (void)err;
+    return true;
+}
+
 struct xenstore {
     unsigned domid;
 };
@@ -572,17 +584,34 @@ bool xenstore_has_devices(struct xenstore *xs, const char *type)
 }
 
 /* PV disks: nobody plays their front-end here. */
-struct backend *backend_open(unsigned domid, uint32_t emulated, bool filter, struct err *err)
+struct backend *backend_open(const struct backend_config *config, struct err *err)
 {
     static char nothing;
-    (void)domid, (void)emulated, (void)filter, (void)err;
+    (void)config, (void)err;
     return (struct backend *)(void *)&nothing;
 }
 
-bool backend_ready(struct backend *b, struct err *err)
+bool backend_ready(struct backend *b, struct loop *loop, void (*taken)(void *opaque, unsigned what),
+                   void *opaque, struct err *err)
 {
-    (void)b, (void)err;
+    (void)b, (void)loop, (void)taken, (void)opaque, (void)err;
     return true;
+}
+
+void backend_key(struct backend *b, unsigned code, bool down)
+{
+    (void)b, (void)code, (void)down;
+}
+
+void backend_point(struct backend *b, int x, int y, int wheel, unsigned buttons)
+{
+    (void)b, (void)x, (void)y, (void)wheel, (void)buttons;
+}
+
+bool backend_resize(struct backend *b, int disk, const char *name, uint64_t bytes, struct err *err)
+{
+    (void)b, (void)disk, (void)name, (void)bytes;
+    return err_set(err, "no PV disk");
 }
 
 bool backend_release(struct backend *b, uint32_t disks, struct err *err)
@@ -596,7 +625,7 @@ void backend_close(struct backend *b)
     (void)b;
 }
 
-const struct companion_ops companion_xen = {NULL, NULL, NULL};
+const struct companion_ops companion_xen = {NULL, NULL, NULL, NULL};
 
 struct companion *companion_open(const struct companion_ops *ops, unsigned domid, bool filter,
                                  struct loop *loop, struct err *err)
