@@ -2,6 +2,8 @@
 /* domain_target: what the monitors may ask of the domain. */
 #include "domain_int.h"
 
+#include <stdio.h>
+
 #include <string.h>
 
 #include "hw/core/bus.h"
@@ -9,6 +11,7 @@
 #include "hw/core/loop.h"
 #include "hw/pc/machine.h"
 #include "hw/pc/pci.h"
+#include "hw/pc/usb_set.h"
 #include "hw/xen/hypervisor.h"
 #include "toolstack/hmp.h"
 
@@ -208,6 +211,37 @@ void domain_close_monitors(struct domain *d)
     qmp_free(d->qmp);
 }
 
+static bool target_usb(void *opaque, size_t index, char *text, size_t size)
+{
+    struct domain *d = opaque;
+    struct usb_info info;
+    if (!usb_set_info(machine_usb(d->machine), (unsigned)index, &info))
+        return false;
+    snprintf(text, size, "Device %u.%u, Port %s, Speed %s Mb/s, Product %s%s%s%s", info.bus,
+             info.address, info.path, info.low_speed ? "1.5" : "12", info.product,
+             info.id ? ", ID: " : "", info.id ? info.id : "",
+             info.configured ? "" : " (not set up by the guest)");
+    return true;
+}
+
+static bool target_usb_plug(void *opaque, const struct config_usb_device *what, struct err *err)
+{
+    struct domain *d = opaque;
+    return usb_set_plug(machine_usb(d->machine), what, err);
+}
+
+static bool target_usb_unplug(void *opaque, const char *id, struct err *err)
+{
+    struct domain *d = opaque;
+    return usb_set_unplug(machine_usb(d->machine), id, err);
+}
+
+static bool target_usb_add_controller(void *opaque, const char *id, struct err *err)
+{
+    struct domain *d = opaque;
+    return machine_add_uhci(d->machine, id, err);
+}
+
 bool domain_open_monitors(struct domain *d, struct err *err)
 {
     d->target = (struct qmp_target){
@@ -239,6 +273,10 @@ bool domain_open_monitors(struct domain *d, struct err *err)
         .io_range = target_io_range,
         .memory = target_memory,
         .ioreq_stats = target_ioreq_stats,
+        .usb = target_usb,
+        .usb_plug = target_usb_plug,
+        .usb_unplug = target_usb_unplug,
+        .usb_add_controller = target_usb_add_controller,
     };
     d->qmp = qmp_new(d->loop, &d->target, err);
     if (!d->qmp || !qmp_add_fds(d->qmp, d->config->fds, d->config->fd_count, err))

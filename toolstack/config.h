@@ -105,7 +105,9 @@ struct config_usb_device {
 
 /* A USB controller of its own PCI slot (-device piix3-usb-uhci). */
 struct config_usb_controller {
-    char *id; /* its bus is ID.0; NULL: "usb-bus.N" */
+    char *id;      /* its bus is ID.0; NULL: "usb-bus.N" */
+    bool placed;   /* addr= was said: */
+    uint8_t devfn; /* slot << 3 | function */
 };
 
 /* Which one -device's or device_add's `driver` names; false with *err for what is not served. */

@@ -95,6 +95,24 @@ static bool take_id(struct optstr *o, char **out, struct err *err)
     return true;
 }
 
+/* addr=1d or 1d.0, hexadecimal. Slots 0 and 1 are the chip set's, 2 and 3 the first cards'. */
+static bool take_place(struct optstr *o, struct config_usb_controller *u, struct err *err)
+{
+    unsigned slot = 0, function = 0;
+    char rest;
+    const char *addr = optstr_take(o, "addr");
+    if (!addr)
+        return true;
+    int n = sscanf(addr, "%2x.%1x%c", &slot, &function, &rest);
+    if (n < 1 || n > 2 || strspn(addr, "0123456789abcdefABCDEF.") != strlen(addr) || slot < 4 ||
+        slot > 31 || function != 0)
+        return err_set(err, "%s: addr=%s is not a slot from 4 to 1f (hexadecimal)", o->option,
+                       addr);
+    u->placed = true;
+    u->devfn = (uint8_t)(slot << 3);
+    return true;
+}
+
 static bool controller_keys(struct libxl *p, struct optstr *o, struct err *err)
 {
     struct config *c = p->config;
@@ -103,7 +121,7 @@ static bool controller_keys(struct libxl *p, struct optstr *o, struct err *err)
                        CONFIG_MAX_USB_CONTROLLERS);
     struct config_usb_controller *u = &c->usb_controllers[c->usb_controller_count++];
     return take_id(o, &u->id, err) && optstr_only(o, "bus", "pci.0 pci", err) &&
-           optstr_refuse(o, "addr", "the controller has its place by its turn", err) &&
+           take_place(o, u, err) &&
            optstr_refuse(o, "masterbus", "companion controllers are not part of this version",
                          err) &&
            optstr_finish(o, err);

@@ -173,6 +173,11 @@ struct qmp_target {
     bool (*ioreq_stats)(void *opaque, struct hv_ioreq_stats *stats);
     /* The index-th USB device as a line of text. */
     bool (*usb)(void *opaque, size_t index, char *text, size_t size);
+    /* Plugs a USB device in; pulls one out by its id; adds a UHCI controller, whose bus is then
+     * "ID.0" (only before the guest looks for it). */
+    bool (*usb_plug)(void *opaque, const struct config_usb_device *what, struct err *err);
+    bool (*usb_unplug)(void *opaque, const char *id, struct err *err);
+    bool (*usb_add_controller)(void *opaque, const char *id, struct err *err);
 };
 
 /* Makes a server without sockets; *target is kept by reference. Reads what the JSON library needs

@@ -160,6 +160,11 @@ void qmp_cmd_set_link(struct qmp_call *call);
 bool qmp_press_keys(struct qmp *qmp, const unsigned *codes, size_t count, unsigned hold_ms,
                     struct err *err);
 
+/* ---- qmp_usb.c ---- */
+
+void qmp_cmd_device_add(struct qmp_call *call);
+void qmp_cmd_device_del(struct qmp_call *call);
+
 /* ---- qmp_fdset.c ---- */
 
 /* Puts fd (taken over, also on failure) into a set; set < 0: a new one. Returns the set, or -1 with

@@ -221,8 +221,9 @@ static bool add_usb(struct machine *m, unsigned *slot, struct err *err)
     if (config->usb && !add_uhci(m, PCI_DEVFN(1, 2), NULL, &unnamed, err))
         return false;
     for (size_t i = 0; i < config->usb_controller_count; i++) {
-        const char *id = config->usb_controllers[i].id;
-        if (!add_uhci(m, PCI_DEVFN((*slot)++, 0), id, &unnamed, err))
+        const struct config_usb_controller *u = &config->usb_controllers[i];
+        uint8_t devfn = u->placed ? u->devfn : PCI_DEVFN((*slot)++, 0);
+        if (!add_uhci(m, devfn, u->id, &unnamed, err))
             return false;
     }
     for (size_t i = 0; i < config->usb_device_count; i++)
@@ -446,6 +447,28 @@ struct fdc *machine_fdc(struct machine *m)
 struct usb_set *machine_usb(struct machine *m)
 {
     return m->usb;
+}
+
+bool machine_add_uhci(struct machine *m, const char *id, struct err *err)
+{
+    unsigned slot = 2, unnamed = 0;
+    if (pci_bus_in_use(m->pci))
+        return err_set(err, "a USB controller can only be added before the guest starts");
+    while (slot < 32 && pci_device_at(m->pci, PCI_DEVFN(slot, 0)))
+        slot++;
+    if (slot == 32 || usb_set_buses(m->usb) == USB_MAX_BUSES)
+        return err_set(err, "there is no room for another USB controller");
+    struct device *last = m->devices.last;
+    if (!add_uhci(m, PCI_DEVFN(slot, 0), id, &unnamed, err)) {
+        if (m->devices.last != last) { /* it is there, but its name is taken */
+            struct device *d = m->devices.last;
+            device_remove(&m->devices, d);
+            d->class->destroy(d);
+        }
+        return false;
+    }
+    device_reset(m->devices.last);
+    return true;
 }
 
 struct ahci *machine_ahci(struct machine *m)

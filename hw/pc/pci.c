@@ -33,6 +33,7 @@ struct pci_bus {
     struct bus *bus;
     struct hypervisor *hv;
     struct pci_device *devices[256];
+    bool in_use; /* the guest has written */
 };
 
 const struct state_field pci_state[] = {
@@ -129,6 +130,7 @@ static void config_write(void *opaque, uint64_t offset, unsigned width, uint64_t
     unsigned reg = offset & 0xFF;
     if (!d || reg + width > PCI_CONFIG_SIZE)
         return;
+    pci->in_use = true;
     for (unsigned i = 0; i < width; i++) {
         uint8_t v = (uint8_t)(value >> (8 * i)), *c = &d->config[reg + i];
         *c = (uint8_t)((*c & ~d->writable[reg + i]) | (v & d->writable[reg + i]));
@@ -298,6 +300,7 @@ void pci_device_loaded(struct pci_device *d)
         uint8_t kept = (uint8_t) ~(d->writable[i] | d->clearable[i] | d->volatile_bits[i]);
         d->config[i] = (uint8_t)((d->config[i] & ~kept) | (d->reset_config[i] & kept));
     }
+    d->bus->in_use = true;
     update_bars(d);
     irq_push(&d->intx);
 }
@@ -357,6 +360,11 @@ void pci_msi_send(struct pci_device *d)
         return;
     hv_msi(d->bus->hv, pci_get32(c + MSI_ADDRESS) | (uint64_t)pci_get32(c + MSI_ADDRESS + 4) << 32,
            pci_get16(c + MSI_DATA));
+}
+
+bool pci_bus_in_use(const struct pci_bus *pci)
+{
+    return pci->in_use;
 }
 
 struct pci_device *pci_device_at(struct pci_bus *pci, uint8_t devfn)

@@ -117,6 +117,9 @@ bool pci_msi_enabled(const struct pci_device *d);
 /* Sends the message, if MSI is on and the function may master the bus. */
 void pci_msi_send(struct pci_device *d);
 
+/* Whether the guest has configured anything: what is added later it does not find. */
+bool pci_bus_in_use(const struct pci_bus *pci);
+
 /* For query-pci: the device at devfn, or NULL. */
 struct pci_device *pci_device_at(struct pci_bus *pci, uint8_t devfn);
 

@@ -12,6 +12,7 @@
 #include "hw/core/bus.h"
 #include "hw/pc/ahci.h"
 #include "hw/pc/piix3_ide.h"
+#include "hw/pc/usb_set.h"
 #include "tests/device/machine_rig.h"
 
 static struct machine_rig *rig;
@@ -51,6 +52,28 @@ static void functions_are_where_guests_know_them(void **state)
         assert_int_equal(bus_pci_read(bus, devfn, 0, 4), functions[i].id);
         assert_int_equal(bus_pci_read(bus, devfn, 0x2C, 4), 0x00015853);
     }
+}
+
+static void a_usb_controller_comes_before_the_guest(void **state)
+{
+    struct err err;
+    struct usb_info info;
+    const struct config_usb_device kbd = {.kind = CONFIG_USB_KEYBOARD,
+                                          .id = (char *)(uintptr_t) "k",
+                                          .bus = (char *)(uintptr_t) "xenusb-0.0"};
+    (void)state;
+    assert_false(usb_set_plug(machine_usb(rig->machine), &kbd, &err));
+    assert_true(machine_add_uhci(rig->machine, "xenusb-0", &err));
+    assert_int_equal(bus_pci_read(bus, PCI_DEVFN(5, 0), 0, 4), 0x70208086);
+    assert_false(machine_add_uhci(rig->machine, "xenusb-0", &err)); /* the name is taken */
+    assert_int_equal(bus_pci_read(bus, PCI_DEVFN(6, 0), 0, 4), 0xFFFFFFFF);
+    assert_true(usb_set_plug(machine_usb(rig->machine), &kbd, &err));
+    assert_true(usb_set_info(machine_usb(rig->machine), 4, &info));
+    assert_string_equal(info.id, "k");
+    assert_int_equal(info.bus, 1);
+    bus_pci_write(bus, PCI_DEVFN(5, 0), 4, 2, 5);
+    assert_false(machine_add_uhci(rig->machine, "xenusb-1", &err));
+    assert_non_null(strstr(err.text, "before the guest starts"));
 }
 
 static void resets_and_power_reach_the_domain(void **state)
@@ -194,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(functions_are_where_guests_know_them, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_usb_controller_comes_before_the_guest, setup, teardown),
         cmocka_unit_test_setup_teardown(resets_and_power_reach_the_domain, setup, teardown),
         cmocka_unit_test_setup_teardown(keys_interrupt, setup, teardown),
         cmocka_unit_test_setup_teardown(media_at_both_controllers, setup, teardown),

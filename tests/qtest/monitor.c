@@ -39,8 +39,10 @@ struct monitor {
 
 /* What this version of the product can be asked for with -device, or has built in. */
 static const char *const device_types[] = {
-    "i440FX",  "PIIX3",  "piix3-ide", "PIIX4_PM",   "ide-hd",      "ide-cd", "VGA",
-    "isa-fdc", "floppy", "i8042",     "isa-serial", "mc146818rtc", "i8257",  "isabus-bridge",
+    "i440FX",     "PIIX3",       "piix3-ide", "PIIX4_PM",      "ide-hd",
+    "ide-cd",     "VGA",         "isa-fdc",   "floppy",        "i8042",
+    "isa-serial", "mc146818rtc", "i8257",     "isabus-bridge", "piix3-usb-uhci",
+    "usb-tablet", "usb-mouse",   "usb-kbd",   "usb-hub",
 };
 
 int monitor_listen(struct err *err)

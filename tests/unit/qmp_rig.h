@@ -40,6 +40,7 @@ static struct {
     int medium_fd;
     uint64_t bytes;
     struct block_limits limits;
+    char usb[128];
     char opaque[8];
 } machine;
 
@@ -239,6 +240,28 @@ static inline bool t_pci(void *opaque, size_t index, struct qmp_pci_info *info)
     return index < 2;
 }
 
+static inline bool t_usb_plug(void *opaque, const struct config_usb_device *what, struct err *err)
+{
+    (void)opaque;
+    snprintf(machine.usb, sizeof(machine.usb), "%d %s %s %s", what->kind, what->id ? what->id : "-",
+             what->bus ? what->bus : "-", what->port ? what->port : "-");
+    return outcome(err);
+}
+
+static inline bool t_usb_unplug(void *opaque, const char *id, struct err *err)
+{
+    (void)opaque;
+    (void)err;
+    return !strcmp(id, "tablet");
+}
+
+static inline bool t_usb_add_controller(void *opaque, const char *id, struct err *err)
+{
+    (void)opaque;
+    snprintf(machine.usb, sizeof(machine.usb), "controller %s", id);
+    return outcome(err);
+}
+
 /* ---- a client ---- */
 
 static inline int setup(void **state)
@@ -266,7 +289,10 @@ static inline int setup(void **state)
                                  .resize = t_resize,
                                  .resize_pv = t_resize_pv,
                                  .set_limits = t_limits,
-                                 .pci = t_pci};
+                                 .pci = t_pci,
+                                 .usb_plug = t_usb_plug,
+                                 .usb_unplug = t_usb_unplug,
+                                 .usb_add_controller = t_usb_add_controller};
     strcpy(dir + sizeof(dir) - 7, "XXXXXX");
     assert_non_null(mkdtemp(dir));
     loop = loop_new(&err);

@@ -63,7 +63,15 @@ static void test_refused(void **state)
     refused(BASE "-usb -device usb-tablet,id=1x", "id=1x");
     refused(BASE "-usb -device usb-tablet,id=a -device usb-mouse,id=a", "id=a|twice");
     refused(BASE "-usb -device usb-tablet,foo=1", "foo");
-    refused(BASE "-device piix3-usb-uhci,addr=4", "addr=");
+    refused(BASE "-device piix3-usb-uhci,addr=3", "addr=3");
+    refused(BASE "-device piix3-usb-uhci,addr=20", "addr=20");
+    refused(BASE "-device piix3-usb-uhci,addr=5.1", "addr=5.1");
+    refused(BASE "-device piix3-usb-uhci,addr=5.0.0", "addr=");
+    refused(BASE "-device piix3-usb-uhci,addr=x", "addr=x");
+    refused(BASE "-device piix3-usb-uhci,addr=", "addr=");
+    accepted(BASE "-device piix3-usb-uhci,id=uhci,addr=1d.0");
+    assert_true(config.usb_controllers[0].placed);
+    assert_int_equal(config.usb_controllers[0].devfn, 0xE8);
     refused(BASE "-device nec-usb-xhci,id=usb", "nec-usb-xhci|usbctrl=");
     refused(BASE "-device ich9-usb-ehci1,id=usb", "ich9-usb-ehci1|usbversion=");
     char line[1024] = BASE "-usb";
