@@ -139,9 +139,11 @@ static void publish(struct sdl *sdl)
     sdl_poke(sdl->wake);
 }
 
-/* Tells the window if the guest's pointer is another one, or a text console has come or gone. */
-static void look_at_guest(struct sdl *sdl)
+/* Tells the window if the guest's pointer is another one, or a text console has come or gone (which
+ * is always seen on the screen). */
+static void look_at_guest(void *opaque)
 {
+    struct sdl *sdl = opaque;
     const struct input *input = sdl->config.input;
     unsigned now = (input_pointer_is_absolute(input) ? WINDOW_GUEST_ABSOLUTE : 0) |
                    (input_to_console(input) ? WINDOW_GUEST_CONSOLE : 0);
@@ -187,6 +189,7 @@ static void lose_window(struct sdl *sdl)
     input_release_all(sdl->config.input);
     display_remove_viewer(sdl->config.display, &sdl->viewer);
     sdl->viewer.opaque = NULL;
+    input_unwatch(sdl->config.input, &sdl->watch);
 }
 
 static void act(struct sdl *sdl, const struct window_event *e)
@@ -241,7 +244,6 @@ static void woken(void *opaque, uint32_t events)
     for (unsigned i = 0; i < count && !sdl->gone; i++)
         act(sdl, &batch[i]);
     publish(sdl);
-    look_at_guest(sdl);
 }
 
 /* ---- Opening and closing ---- */
@@ -301,6 +303,8 @@ struct sdl *sdl_open(const struct sdl_config *config, struct err *err)
     sdl->viewer = (struct display_viewer){
         .resized = screen_resized, .damaged = screen_damaged, .opaque = sdl, .wants_updates = true};
     display_add_viewer(config->display, &sdl->viewer);
+    sdl->watch = (struct input_watch){.changed = look_at_guest, .opaque = sdl};
+    input_watch(config->input, &sdl->watch);
     return sdl;
 
 failed:
@@ -338,8 +342,10 @@ void sdl_close(struct sdl *sdl)
         return;
     if (sdl->started)
         end_thread(sdl);
-    if (sdl->viewer.opaque)
+    if (sdl->viewer.opaque) {
         display_remove_viewer(sdl->config.display, &sdl->viewer);
+        input_unwatch(sdl->config.input, &sdl->watch);
+    }
     loop_unwatch(sdl->config.loop, &sdl->source);
     if (sdl->wake >= 0)
         close(sdl->wake);

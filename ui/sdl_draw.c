@@ -22,29 +22,53 @@ SDL_Rect window_viewport(const struct window *w, int width, int height)
     return v;
 }
 
+/* The place for a window's contents that a desktop has, the borders taken off. */
+static bool desktop_room(const struct window *w, SDL_Rect *room)
+{
+    int top = 0, left = 0, bottom = 0, right = 0;
+
+    if (SDL_GetDisplayUsableBounds(SDL_GetWindowDisplayIndex(w->window), room))
+        return false;
+    SDL_GetWindowBordersSize(w->window, &top, &left, &bottom, &right);
+    room->x += left;
+    room->y += top;
+    room->w = SDL_max(room->w - left - right, 64);
+    room->h = SDL_max(room->h - top - bottom, 64);
+    return true;
+}
+
+/* A window that grew and now reaches out of the desktop comes back. */
+static void move_inside(const struct window *w, const SDL_Rect *room, int width, int height)
+{
+    int x, y;
+
+    SDL_GetWindowPosition(w->window, &x, &y);
+    if (x + width > room->x + room->w || y + height > room->y + room->h)
+        SDL_SetWindowPosition(w->window, SDL_max(room->x, SDL_min(x, room->x + room->w - width)),
+                              SDL_max(room->y, SDL_min(y, room->y + room->h - height)));
+}
+
 void window_fit(struct window *w)
 {
     int width = w->width * w->zoom, height = w->height * w->zoom;
-    int top = 0, left = 0, bottom = 0, right = 0;
     SDL_Rect room;
+    bool known;
 
     if (w->full_screen)
         return;
-    SDL_GetWindowBordersSize(w->window, &top, &left, &bottom, &right);
-    if (!SDL_GetDisplayUsableBounds(SDL_GetWindowDisplayIndex(w->window), &room)) {
-        room.w = SDL_max(room.w - left - right, 64);
-        room.h = SDL_max(room.h - top - bottom, 64);
-        if (width > room.w || height > room.h) {
-            SDL_Rect v = window_viewport(w, room.w, room.h);
+    known = desktop_room(w, &room);
+    if (known && (width > room.w || height > room.h)) {
+        SDL_Rect v = window_viewport(w, room.w, room.h);
 
-            width = v.w;
-            height = v.h;
-        }
+        width = v.w;
+        height = v.h;
     }
     w->scaled = false;
     w->asked_width = width;
     w->asked_height = height;
     SDL_SetWindowSize(w->window, width, height);
+    if (known)
+        move_inside(w, &room, width, height);
 }
 
 /* The window has let go of the shadow: was the loop waiting? */

@@ -16,6 +16,7 @@
 
 #include "hw/core/loop.h"
 #include "ui/display.h"
+#include "ui/input.h"
 #include "ui/sdl.h"
 
 #define WINDOW_QUEUE 256 /* events the person may be ahead */
@@ -80,6 +81,7 @@ struct sdl {
 
     /* Loop's thread only */
     struct display_viewer viewer;
+    struct input_watch watch;
     const struct surface *surface;
     pixman_region32_t damage; /* not in the shadow yet */
     bool whole;               /* … and neither is the size */
