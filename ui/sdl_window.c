@@ -181,7 +181,8 @@ static void show(struct sdl *sdl)
     SDL_FreeSurface(w.picture);
     if (w.window)
         SDL_DestroyWindow(w.window);
-    SDL_QuitSubSystem(SDL_INIT_VIDEO);
+    SDL_Quit();
+    SDL_TLSCleanup(); /* what SDL keeps for a thread that it did not make */
     if (!sdl->ok)
         sem_post(&sdl->opened);
 }
