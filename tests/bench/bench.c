@@ -2,11 +2,11 @@
 /*
  * bench: the production binary, the stock device model and one that does nothing, side by side on
  * the stand-in for Xen: one table.
- *   bench [--pairs N] [--quick] [--only GROUP,…] [--values]
+ *   bench [--pairs N] [--quick] [--only GROUP,…] [--values] [--disks IDE|AHCI|PV]
  *   bench --loop ours|stock|null read|write|pio|dma|dmaw SECONDS [apart]     (to look at with perf)
- * Groups: start (and memory, size), access (and disks), polling, screen, idle, many.
- * Each pair of runs is made in alternating order; a figure is the median over the pairs, the spread
- * that of the pairs' ratios. --values prints what each run gave.
+ * Groups: start (and memory, size), access (and disk commands), disks (images), polling, screen,
+ * idle, many. Each pair of runs is made in alternating order; a figure is the median over the
+ * pairs, the spread that of the pairs' ratios. --values prints what each run gave.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,9 +20,9 @@
 #define SMALL_DISK (1u << 20)
 #define FLEET      50u
 
-enum group { G_START, G_ACCESS, G_POLLING, G_SCREEN, G_IDLE, G_MANY, GROUPS };
+enum group { G_START, G_ACCESS, G_DISKS, G_POLLING, G_SCREEN, G_IDLE, G_MANY, GROUPS };
 
-static const char *const group_name[GROUPS] = {"start",  "access", "polling",
+static const char *const group_name[GROUPS] = {"start",  "access", "disks", "polling",
                                                "screen", "idle",   "many"};
 
 #define NO_AIM NAN
@@ -437,6 +437,7 @@ static bool choose(char *list)
 int main(int argc, char **argv)
 {
     bool values = false, understood = true;
+    const char *disks = NULL;
     if (argc >= 5 && !strcmp(argv[1], "--loop"))
         return !loop_for_profile(argv[2][0] == 'o'   ? DM_OURS
                                  : argv[2][0] == 's' ? DM_STOCK
@@ -449,6 +450,8 @@ int main(int argc, char **argv)
             pairs = (unsigned)atoi(argv[++i]);
         } else if (!strcmp(argv[i], "--only") && i + 1 < argc) {
             understood = choose(argv[++i]);
+        } else if (!strcmp(argv[i], "--disks") && i + 1 < argc) {
+            disks = argv[++i];
         } else if (!strcmp(argv[i], "--values")) {
             values = true;
         } else if (!strcmp(argv[i], "--quick")) {
@@ -461,8 +464,8 @@ int main(int argc, char **argv)
     }
     if (!understood || !pairs || pairs > MAX_PAIRS) {
         fprintf(stderr,
-                "usage: %s [--pairs N] [--quick] [--values] [--only start,access,polling,"
-                "screen,idle,many]\n",
+                "usage: %s [--pairs N] [--quick] [--values] [--only start,access,disks,"
+                "polling,screen,idle,many] [--disks IDE|AHCI|PV]\n",
                 argv[0]);
         return 2;
     }
@@ -486,6 +489,8 @@ int main(int argc, char **argv)
         return 1;
     }
     print_tables();
+    if (wanted[G_DISKS] && !disks_table(pairs, disks))
+        return 1;
     if (wanted[G_POLLING] && !polling_table(pairs))
         return 1;
     if (values)

@@ -137,6 +137,10 @@ bool screen_rows(struct xenstub *x, const struct setup *s, struct figures *f);
 /* polling.c: what polling takes and gives; prints its own table. */
 bool polling_table(unsigned pairs);
 
+/* disks.c: images of several kinds on IDE, AHCI and PV; prints its own table. `only`: the disks
+ * whose name starts so ("IDE"); NULL: all. */
+bool disks_table(unsigned pairs, const char *only);
+
 /* The viewer that only watches: until a byte comes on fd. */
 void watch_idly(struct xenstub *x, unsigned port, int fd);
 
