@@ -3,8 +3,12 @@
 #include "domain_int.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "hw/xen/child.h"
+#include "hw/xen/confine.h"
 #include "ui/chardev.h"
+#include "ui/chardev_connect.h"
 #include "ui/chardev_mux.h"
 #include "ui/console.h"
 
@@ -14,12 +18,82 @@ static void mux_quit(void *opaque)
     loop_quit(d->loop, 0);
 }
 
+/* ---- The process that makes connections ---- */
+
+/* The streams with reconnect=, in one order for both processes. */
+struct stream_targets {
+    struct chardev_target list[CHARDEV_TARGETS_MAX];
+    const struct chardev_config *of[CHARDEV_TARGETS_MAX];
+    unsigned count;
+    bool filter;
+};
+
+static int connector(const void *arg)
+{
+    const struct stream_targets *t = arg;
+    struct err err;
+    if (!confine_connector(t->filter, &err))
+        return 1;
+    chardev_connect_serve(CHILD_SOCKET, t->list, t->count);
+    return 0;
+}
+
+static bool add_target(struct stream_targets *t, const char *label, const struct chardev_config *c,
+                       struct err *err)
+{
+    if (!c->reconnect)
+        return true;
+    t->of[t->count] = c;
+    return chardev_resolve(label, c, &t->list[t->count++], err);
+}
+
+static bool find_targets(const struct config *c, struct stream_targets *t, struct err *err)
+{
+    bool ok = !c->have_parallel || add_target(t, "-parallel", &c->parallel, err);
+    for (size_t i = 0; ok && i < c->serial_count; i++)
+        ok = add_target(t, "-serial", &c->serial[i], err);
+    for (size_t i = 0; ok && i < c->mux_count; i++)
+        ok = add_target(t, c->muxes[i].id, &c->muxes[i].chardev, err);
+    for (size_t i = 0; ok && i < c->hmp_count; i++)
+        ok = add_target(t, "-monitor", &c->hmps[i].chardev, err);
+    return ok;
+}
+
+/* Before the confinement, under which no connection can be made, and while there is little memory
+ * that the process would keep. It ends when its socket is closed, or with us. */
+static bool open_connector(struct domain *d, struct err *err)
+{
+    int socket;
+    d->targets = calloc(1, sizeof(*d->targets));
+    if (!d->targets)
+        return err_set(err, "out of memory");
+    if (!find_targets(d->config, d->targets, err))
+        return false;
+    if (!d->targets->count)
+        return true;
+    d->targets->filter = d->config->seccomp;
+    const struct child_spec spec = {.name = "hvm-dm-connect",
+                                    .what = "the connections' process",
+                                    .run = connector,
+                                    .arg = d->targets};
+    if (child_start(&spec, &socket, err) < 0)
+        return false;
+    d->connector = chardev_connector_new(d->loop, socket, err);
+    return d->connector != NULL;
+}
+
+/* ---- The streams ---- */
+
 /* One that shares with nobody; `monitor`: of one. */
 static struct chardev *open_stream(struct domain *d, const char *label,
                                    const struct chardev_config *c, bool monitor, struct err *err)
 {
+    struct chardev_config config = *c;
+    config.connector = d->connector;
+    while (c->reconnect && d->targets->of[config.target] != c)
+        config.target++;
     if (c->kind != CHARDEV_VC)
-        return chardev_open(d->loop, label, c, err);
+        return chardev_open(d->loop, label, &config, err);
     return console_open(d->consoles, label, monitor, c->cols, c->rows, err);
 }
 
@@ -48,6 +122,8 @@ bool domain_open_streams(struct domain *d, struct err *err)
     d->consoles = consoles_new(d->loop, d->display, d->input);
     if (!d->consoles)
         return err_set(err, "out of memory");
+    if (!open_connector(d, err))
+        return false;
     for (size_t i = 0; i < c->serial_count; i++) {
         if (c->serial_absent[i])
             continue;
@@ -79,6 +155,8 @@ void domain_close_streams(struct domain *d)
         chardev_close(d->hmps[i]);
     for (size_t i = 0; i < CONFIG_MAX_MUXES; i++)
         chardev_mux_free(d->muxes[i]);
+    chardev_connector_free(d->connector);
+    free(d->targets);
     consoles_free(d->consoles);
 }
 

@@ -27,6 +27,8 @@ struct domain {
     struct block_limits limits[CONFIG_MAX_DRIVES]; /* of the drive, whatever medium is in it */
     struct deferred io_error;                      /* an image failed and the guest is to stop */
     struct consoles *consoles;
+    struct stream_targets *targets;      /* of streams with reconnect=; NULL: there are none … */
+    struct chardev_connector *connector; /* … and then nothing that connects them */
     struct chardev_mux *muxes[CONFIG_MAX_MUXES]; /* by index of config->muxes */
     struct chardev *serial[CONFIG_MAX_SERIAL], *parallel;
     struct chardev

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "hw/core/log.h"
+#include "ui/chardev_connect.h"
 
 #define GATHER_NS   (1 * NS_PER_MS)
 #define GATHER_MAX  1024 /* bytes that go out without waiting for more */
@@ -103,6 +104,8 @@ static void peer_left(struct chardev *c)
         set_connected(c, false);
         if (c->listen_fd >= 0)
             loop_watch_events(c->loop, &c->listener, EPOLLIN);
+        if (c->reconnect_ns)
+            timer_arm_in(&c->retry_timer, c->reconnect_ns);
         tell_room(c);
     } else if (c->kind == CHARDEV_PTY) {
         forget_output(c);
@@ -359,6 +362,18 @@ static bool watch_in(struct chardev *c, struct err *err)
     return loop_watch(c->loop, &c->in, c->in_fd, IN_EVENTS, in_event, c, err);
 }
 
+/* Somebody is at in_fd. */
+static void peer_came(struct chardev *c)
+{
+    if (!watch_in(c, NULL)) {
+        peer_left(c);
+        return;
+    }
+    set_connected(c, true);
+    flush(c);
+    pump(c);
+}
+
 static void listener_event(void *opaque, uint32_t events)
 {
     struct chardev *c = opaque;
@@ -372,20 +387,32 @@ static void listener_event(void *opaque, uint32_t events)
         return;
     }
     loop_watch_events(c->loop, &c->listener, 0); /* one peer at a time; the next one waits */
-    if (!watch_in(c, NULL)) {
-        peer_left(c);
+    peer_came(c);
+}
+
+static void on_connection(void *opaque, int fd, int error)
+{
+    struct chardev *c = opaque;
+    if (fd < 0) {
+        if (!c->complained)
+            log_warn("%s: %s: %s; tried again every %u s", c->label, c->filename, strerror(error),
+                     (unsigned)(c->reconnect_ns / NS_PER_S));
+        c->complained = true;
+        timer_arm_in(&c->retry_timer, c->reconnect_ns);
         return;
     }
-    set_connected(c, true);
-    flush(c);
-    pump(c);
+    chardev_adopt(c, fd);
+    chardev_greet(c);
+    peer_came(c);
 }
 
 static void retry_timer_fired(void *opaque)
 {
     struct chardev *c = opaque;
-    if (c->in_fd < 0)
+    if (c->in_fd < 0 && c->listen_fd >= 0)
         loop_watch_events(c->loop, &c->listener, EPOLLIN);
+    else if (c->in_fd < 0 && c->connector)
+        chardev_connector_ask(c->connector, c->target, on_connection, c);
 }
 
 static struct chardev *new_chardev(struct loop *loop, const char *label, struct err *err)
@@ -457,6 +484,8 @@ void chardev_close(struct chardev *c)
     if (!c)
         return;
     c->user = NULL;
+    if (c->connector)
+        chardev_connector_forget(c->connector, c->target);
     if (c->end)
         c->end->close(c->end_opaque);
     if (c->out_fd >= 0 && c->out_len)

@@ -13,6 +13,7 @@
 #include "hw/core/err.h"
 
 struct chardev;
+struct chardev_connector; /* ui/chardev_connect.h */
 struct loop;
 
 enum chardev_kind {
@@ -29,16 +30,18 @@ enum chardev_kind {
 
 struct chardev_config {
     enum chardev_kind kind;
-    char *path;          /* FILE, UNIX; PIPE: PATH.in and PATH.out, or PATH both ways */
-    char *host;          /* TCP */
-    char *port;          /* TCP: number or service name */
-    bool append;         /* FILE */
-    uint64_t limit;      /* FILE: at most so many bytes; 0: no limit */
-    bool server;         /* UNIX, TCP: listen instead of connect */
-    bool wait;           /* server: wait for the first connection at start-up */
-    bool nodelay;        /* TCP */
-    bool telnet;         /* UNIX, TCP: the peer speaks Telnet */
-    unsigned reconnect;  /* no server: try again after so many seconds; 0: never */
+    char *path;         /* FILE, UNIX; PIPE: PATH.in and PATH.out, or PATH both ways */
+    char *host;         /* TCP */
+    char *port;         /* TCP: number or service name */
+    bool append;        /* FILE */
+    uint64_t limit;     /* FILE: at most so many bytes; 0: no limit */
+    bool server;        /* UNIX, TCP: listen instead of connect */
+    bool wait;          /* server: wait for the first connection at start-up */
+    bool nodelay;       /* TCP */
+    bool telnet;        /* UNIX, TCP: the peer speaks Telnet */
+    unsigned reconnect; /* no server: try again after so many seconds; 0: never */
+    struct chardev_connector *connector; /* with reconnect: who makes the connections … */
+    unsigned target;                     /* … and which of its targets it is */
     bool raw;            /* STDIO: Ctrl+C and the like are characters, not signals */
     int fd;              /* UNIX server: an already listening socket, else -1 */
     unsigned cols, rows; /* VC: its size in characters; 0: 80 x 24 */

@@ -25,6 +25,9 @@ struct chardev {
     int listen_fd;
     struct loop_source in, out, listener; /* out: only while out_fd differs and is full */
     bool nodelay, is_telnet;
+    uint64_t reconnect_ns; /* 0: who has left does not come back */
+    struct chardev_connector *connector;
+    unsigned target;
     struct telnet telnet;
 
     bool connected;
@@ -37,7 +40,8 @@ struct chardev {
     uint64_t last_write;      /* when out_fd was last written */
     struct timer flush_timer; /* runs while out_buf waits for company */
     struct timer stall_timer; /* runs while the peer does not take what is there */
-    struct timer retry_timer; /* runs while accepting failed for want of descriptors */
+    struct timer retry_timer; /* runs while accepting failed for want of descriptors, and until the
+                                 next try to connect */
     bool blocked;             /* out_fd is full */
     bool stalled;             /* for so long that bytes are now lost */
     bool wants_room;          /* the user was told "less than len" */
@@ -62,6 +66,9 @@ bool chardev_set_filename(struct chardev *c, struct err *err, const char *fmt, .
 
 /* chardev_socket.c: UNIX and TCP, server or not; a server with wait=on then waits. */
 bool chardev_open_socket(struct chardev *c, const struct chardev_config *config, struct err *err);
+
+/* A connection is made: the descriptor becomes in_fd and out_fd. */
+void chardev_adopt(struct chardev *c, int fd);
 
 /* A connection is there: what is said first to a Telnet peer is put into out_buf. */
 void chardev_greet(struct chardev *c);

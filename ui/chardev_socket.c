@@ -18,7 +18,7 @@
 
 #define CONNECT_MS 10000
 
-static void adopt(struct chardev *c, int fd)
+void chardev_adopt(struct chardev *c, int fd)
 {
     int one = 1;
     c->in_fd = c->out_fd = fd;
@@ -31,7 +31,7 @@ bool chardev_accept(struct chardev *c)
     int fd = accept4(c->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return false;
-    adopt(c, fd);
+    chardev_adopt(c, fd);
     chardev_greet(c);
     return true;
 }
@@ -100,7 +100,7 @@ static bool open_unix(struct chardev *c, const struct chardev_config *config, st
             return err_set(err, "%s: %s: %s", c->label, config->path, strerror(errno));
         return true;
     }
-    adopt(c, fd);
+    chardev_adopt(c, fd);
     if (connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
         return err_set(err, "%s: %s: %s", c->label, config->path, strerror(errno));
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
@@ -164,16 +164,33 @@ static bool open_tcp(struct chardev *c, const struct chardev_config *config, str
     if (config->server)
         c->listen_fd = fd;
     else
-        adopt(c, fd);
+        chardev_adopt(c, fd);
     c->connected = !config->server;
     return chardev_set_filename(c, err, "%s:%s:%s%s", c->is_telnet ? "telnet" : "tcp",
                                 host ? host : "", port, config->server ? ",server=on" : "");
+}
+
+/* The first try is the loop's too: whether somebody is there yet does not matter. */
+static bool will_connect(struct chardev *c, const struct chardev_config *config, struct err *err)
+{
+    if (!config->connector)
+        return err_set(err, "%s: reconnect= is not possible here", c->label);
+    c->connector = config->connector;
+    c->target = config->target;
+    c->reconnect_ns = config->reconnect * NS_PER_S;
+    timer_arm_in(&c->retry_timer, 0);
+    if (config->kind == CHARDEV_UNIX)
+        return chardev_set_filename(c, err, "%s:%s", unix_word(c), config->path);
+    return chardev_set_filename(c, err, "%s:%s:%s", c->is_telnet ? "telnet" : "tcp",
+                                config->host ? config->host : "", config->port);
 }
 
 bool chardev_open_socket(struct chardev *c, const struct chardev_config *config, struct err *err)
 {
     c->nodelay = config->nodelay;
     c->is_telnet = config->telnet;
+    if (config->reconnect)
+        return will_connect(c, config, err);
     bool ok = config->kind == CHARDEV_UNIX ? open_unix(c, config, err) : open_tcp(c, config, err);
     if (ok && config->server)
         return !config->wait || wait_for_peer(c, err);

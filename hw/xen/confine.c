@@ -176,7 +176,7 @@ bool confine(const struct confine_config *config, struct hypervisor *hv, struct 
                    SECCOMP_FILTER_FLAG_TSYNC, err));
 }
 
-bool confine_companion(bool filtered, struct err *err)
+static bool confine_small(const struct filter_program *program, bool filtered, struct err *err)
 {
 #ifndef SANITIZER
     if (!lower_limit(RLIMIT_DATA, MAX_COMPANION_DATA, "memory", err))
@@ -184,8 +184,17 @@ bool confine_companion(bool filtered, struct err *err)
 #endif
     if (!lower_limit(RLIMIT_CORE, 0, "core dumps", err))
         return false;
-    return !filtered ||
-           (give_up_powers(0, err) && filter(&filter_companion, SECCOMP_FILTER_FLAG_TSYNC, err));
+    return !filtered || (give_up_powers(0, err) && filter(program, SECCOMP_FILTER_FLAG_TSYNC, err));
+}
+
+bool confine_companion(bool filtered, struct err *err)
+{
+    return confine_small(&filter_companion, filtered, err);
+}
+
+bool confine_connector(bool filtered, struct err *err)
+{
+    return confine_small(&filter_connector, filtered, err);
 }
 
 bool confine_backend(const struct confine_config *config, struct err *err)

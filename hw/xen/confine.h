@@ -41,6 +41,12 @@ bool confine(const struct confine_config *config, struct hypervisor *hv, struct 
 bool confine_companion(bool filter, struct err *err);
 
 /*
+ * The connections' process' (reconnect=): the same, and a list of what connecting stream sockets
+ * takes.
+ */
+bool confine_connector(bool filter, struct err *err);
+
+/*
  * The PV devices' process: no core dumps, the user if run_as says so, and with `seccomp` no
  * capabilities, no new privileges and a list: grants, event channels, xenstore; with open_files,
  * images too (opened by name, never made) and the one capability to open another user's. No

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -21,6 +22,7 @@
 
 #include "hw/core/loop.h"
 #include "ui/chardev.h"
+#include "ui/chardev_connect.h"
 
 static struct loop *loop;
 static struct chardev *c;
@@ -256,6 +258,94 @@ static void telnet_flood(void **state)
         loop_turn(loop, 20 * NS_PER_MS);
 }
 
+static int listen_unix(void)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    memcpy(sa.sun_path, path, strlen(path) + 1);
+    assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+    assert_int_equal(listen(fd, 4), 0);
+    return fd;
+}
+
+struct service {
+    int socket;
+    struct chardev_target targets[2];
+};
+
+static void *serve(void *opaque)
+{
+    const struct service *s = opaque;
+    chardev_connect_serve(s->socket, s->targets, 2);
+    close(s->socket);
+    return NULL;
+}
+
+/* A client that keeps trying: nobody there yet, somebody, gone, somebody else. */
+static void reconnecting(void **state)
+{
+    (void)state;
+    struct chardev_config config = {
+        .kind = CHARDEV_UNIX, .path = path, .reconnect = 1, .target = 1, .fd = -1};
+    struct err err;
+    struct service service;
+    pthread_t thread;
+    int pair[2];
+    refused(&config, "reconnect=");
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    service.socket = pair[1];
+    service.targets[0] = (struct chardev_target){0};
+    assert_true(chardev_resolve("serial0", &config, &service.targets[1], &err));
+    assert_int_equal(pthread_create(&thread, NULL, serve, &service), 0);
+    config.connector = chardev_connector_new(loop, pair[0], &err);
+    assert_non_null(config.connector);
+    open_as(&config);
+    assert_false(chardev_connected(c));
+    say("lost", 4);
+    for (unsigned round = 0; round < 2; round++) {
+        if (round == 0) /* a try or two find nobody */
+            for (unsigned i = 0; i < 20; i++)
+                loop_turn(loop, 5 * NS_PER_MS);
+        int listener = listen_unix();
+        while (connects <= round)
+            loop_turn(loop, 100 * NS_PER_MS);
+        int fd = accept(listener, NULL, NULL);
+        say("hello", 5);
+        hear(fd, "hello", 5);
+        assert_int_equal(write(fd, "you", 3), 3);
+        received("you");
+        close(listener);
+        close(fd);
+        unlink(path);
+        while (disconnects <= round)
+            loop_turn(loop, 100 * NS_PER_MS);
+    }
+    /* Requests of no target, or cut, are answered by nothing; closing ends the service. */
+    uint32_t bad = 77;
+    assert_int_equal(send(pair[0], &bad, sizeof(bad), 0), sizeof(bad));
+    assert_int_equal(send(pair[0], &bad, 1, 0), 1);
+    chardev_close(c);
+    c = NULL;
+    chardev_connector_free(config.connector);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+static void addresses(void **state)
+{
+    (void)state;
+    struct chardev_target target;
+    struct err err;
+    const struct chardev_config tcp = {
+        .kind = CHARDEV_TCP, .host = (char *)"127.0.0.1", .port = (char *)"99", .fd = -1};
+    const struct chardev_config bad = {
+        .kind = CHARDEV_TCP, .host = (char *)"127.0.0.1", .port = (char *)"no such", .fd = -1};
+    assert_true(chardev_resolve("x", &tcp, &target, &err));
+    assert_int_equal(target.count, 1);
+    assert_int_equal(target.list[0].address.ss_family, AF_INET);
+    assert_false(chardev_resolve("x", &bad, &target, &err));
+    assert_non_null(strstr(err.text, "no such"));
+}
+
 static off_t size_of(void)
 {
     struct stat st;
@@ -294,10 +384,8 @@ static void bounded_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(fifos),
-        TEST(telnet),
-        TEST(telnet_flood),
-        TEST(bounded_file),
+        TEST(fifos),        TEST(telnet),       TEST(telnet_flood),
+        TEST(bounded_file), TEST(reconnecting), TEST(addresses),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

@@ -22,6 +22,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -368,6 +369,44 @@ static void test_what_is_refused(void **state)
     assert_fine(ioctls);
 }
 
+/* The connections' process: stream sockets that connect, and are handed over. */
+static void connector(void)
+{
+    int pair[2];
+    struct sockaddr_in nobody = {.sin_family = AF_INET};
+    CHECK(!socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair));
+    CHECK(confine_connector(true, &err));
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    CHECK(fd >= 0);
+    errno = 0;
+    CHECK(connect(fd, (struct sockaddr *)&nobody, sizeof(nobody)) == -1 && errno != EPERM);
+    CHECK(!close(fd));
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    CHECK(fd >= 0);
+    REFUSED(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    REFUSED(socket(AF_NETLINK, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    REFUSED(socket(AF_INET, SOCK_STREAM, 0));
+    REFUSED(listen(fd, 1));
+    REFUSED(open("/etc/passwd", O_RDONLY));
+    REFUSED(ioctl(pair[0], _IOC(_IOC_NONE, 'P', 0, 48), 0));
+    REFUSED(dup(pair[0]));
+    REFUSED(fork());
+    REFUSED(kill(getppid(), 0));
+}
+
+static void connector_execs(void)
+{
+    CHECK(confine_connector(true, &err));
+    execve("/bin/true", (char *[]){"true", NULL}, NULL);
+}
+
+static void test_connector(void **state)
+{
+    (void)state;
+    assert_fine(connector);
+    assert_killed(connector_execs);
+}
+
 static void test_companion(void **state)
 {
     (void)state;
@@ -576,10 +615,15 @@ static void test_options(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_is_allowed), cmocka_unit_test(test_what_is_refused),
-        cmocka_unit_test(test_what_is_deadly),  cmocka_unit_test(test_threads_that_exist_already),
-        cmocka_unit_test(test_root_and_user),   cmocka_unit_test(test_options),
-        cmocka_unit_test(test_companion),       cmocka_unit_test(test_the_window_s_thread),
+        cmocka_unit_test(test_what_is_allowed),
+        cmocka_unit_test(test_what_is_refused),
+        cmocka_unit_test(test_what_is_deadly),
+        cmocka_unit_test(test_threads_that_exist_already),
+        cmocka_unit_test(test_root_and_user),
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_companion),
+        cmocka_unit_test(test_connector),
+        cmocka_unit_test(test_the_window_s_thread),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,6 +19,7 @@ struct filter_program {
  * reading]. */
 extern const struct filter_program filter_main[2][2][2];
 extern const struct filter_program filter_companion;
+extern const struct filter_program filter_connector;
 /* [images opened by name] */
 extern const struct filter_program filter_backend[2];
 /* Of one thread, beside the main process's. */

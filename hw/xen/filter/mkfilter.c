@@ -35,7 +35,7 @@
 /* A filter to be made. */
 struct wanted {
     const char *name;
-    enum { WHO_MAIN, WHO_COMPANION, WHO_BACKEND, WHO_WINDOW } who;
+    enum { WHO_MAIN, WHO_COMPANION, WHO_CONNECTOR, WHO_BACKEND, WHO_WINDOW } who;
     bool hypercalls; /* raw ones */
     bool open_files; /* by name, for reading */
     bool window;     /* a thread is to narrow its own filter later */
@@ -80,6 +80,13 @@ static const char *const companion_allowed[] = {
     "brk",          "munmap",         "mremap",       "madvise",
     "futex",        "clock_gettime",  "gettimeofday", "sigaltstack",
     "getpid",       "gettid",         "exit",         "exit_group"};
+
+/* The connections' process: its socket, and sockets of its own that it hands over. */
+static const char *const connector_allowed[] = {
+    "recvfrom",      "recvmsg",         "sendmsg", "connect",      "poll",
+    "ppoll",         "getsockopt",      "close",   "rt_sigaction", "rt_sigprocmask",
+    "rt_sigreturn",  "restart_syscall", "brk",     "munmap",       "futex",
+    "clock_gettime", "getpid",          "gettid",  "exit",         "exit_group"};
 
 /* The PV disks' process': what images, the loop and the workers take. Sockets: the parent's and
  * xenstored's. */
@@ -273,6 +280,18 @@ static int add_companion_arguments(scmp_filter_ctx ctx)
     return rc ? rc : add_ioctls(ctx, &hypercall_ioctl, 1);
 }
 
+/* Streams only, to the places where ports and paths are. */
+static int add_connector_arguments(scmp_filter_ctx ctx)
+{
+    static const unsigned long families[] = {AF_UNIX, AF_INET, AF_INET6};
+    int rc = 0;
+    for (size_t i = 0; !rc && i < COUNT(families); i++)
+        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+                              SCMP_A0_32(SCMP_CMP_EQ, families[i]),
+                              SCMP_A1_32(SCMP_CMP_EQ, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK));
+    return rc;
+}
+
 /* Images are opened by name, as the toolstack names them, if there are any; nothing is made. */
 static int add_backend_arguments(scmp_filter_ctx ctx, const struct wanted *w)
 {
@@ -292,6 +311,7 @@ static int fill(scmp_filter_ctx ctx, const struct wanted *w)
     } lists[] = {
         [WHO_MAIN] = {allowed, COUNT(allowed)},
         [WHO_COMPANION] = {companion_allowed, COUNT(companion_allowed)},
+        [WHO_CONNECTOR] = {connector_allowed, COUNT(connector_allowed)},
         [WHO_BACKEND] = {backend_allowed, COUNT(backend_allowed)},
         [WHO_WINDOW] = {window_allowed, COUNT(window_allowed)},
     };
@@ -303,6 +323,7 @@ static int fill(scmp_filter_ctx ctx, const struct wanted *w)
     if (!rc)
         rc = w->who == WHO_MAIN        ? add_arguments(ctx, w)
              : w->who == WHO_COMPANION ? add_companion_arguments(ctx)
+             : w->who == WHO_CONNECTOR ? add_connector_arguments(ctx)
              : w->who == WHO_BACKEND   ? add_backend_arguments(ctx, w)
                                        : no_new_code(ctx);
     return rc;
@@ -365,6 +386,7 @@ int main(void)
         {.name = "window_hypercalls", .window = true, .hypercalls = true},
         {.name = "window_both", .window = true, .hypercalls = true, .open_files = true},
         {.name = "companion", .who = WHO_COMPANION},
+        {.name = "connector", .who = WHO_CONNECTOR},
         {.name = "keys", .who = WHO_BACKEND},
         {.name = "disks", .who = WHO_BACKEND, .open_files = true},
         {.name = "window", .who = WHO_WINDOW},
@@ -381,6 +403,7 @@ int main(void)
          "    {{PROGRAM(window_plain), PROGRAM(window_files)},\n"
          "     {PROGRAM(window_hypercalls), PROGRAM(window_both)}}};\n"
          "const struct filter_program filter_companion = PROGRAM(companion);\n"
+         "const struct filter_program filter_connector = PROGRAM(connector);\n"
          "const struct filter_program filter_backend[2] = {PROGRAM(keys), PROGRAM(disks)};\n"
          "const struct filter_program filter_window = PROGRAM(window);");
     return fflush(stdout) ? 1 : 0;
