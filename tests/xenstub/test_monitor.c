@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * test_monitor: the production binary's monitors for people, once it is confined: on sockets, one
+ * of them privileged.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "dm.h"
+#include "pc.h"
+
+#define VGA      PC_DEVFN(DM_VGA_SLOT, 0)
+#define RAM_MB   UINT64_C(48)
+#define START_MS 10000
+#define WAIT_MS  10000
+
+struct machine {
+    struct xenstub *x;
+    struct dm dm;
+    char picture[128], root[40]; /* the chroot: entered when "running" has been told */
+    int fd[2];                   /* of the monitors: any, privileged */
+    char text[65536];
+};
+
+static int dial(const char *path)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+    return connect(fd, (struct sockaddr *)&a, sizeof(a)) ? -1 : fd;
+}
+
+static int start(void **state, bool restricted)
+{
+    static char words[3][192];
+    struct xenstub_config config = {.domid = 7, .ram_bytes = RAM_MB << 20};
+    struct machine *m = calloc(1, sizeof(*m));
+    *state = m;
+    strcpy(m->root, "/tmp/hvm-dm-monitor.XXXXXX");
+    m->x = xenstub_new(&config);
+    if (!m->x || !dm_init(&m->dm, DM_OURS, m->x, RAM_MB) || !dm_make_image(&m->dm, 1 << 20))
+        return -1;
+    snprintf(words[0], sizeof(words[0]), "unix:%s/a,server=on,wait=off", xenstub_dir(m->x));
+    snprintf(words[1], sizeof(words[1]), "socket,id=b,path=%s/b,server=on,wait=off",
+             xenstub_dir(m->x));
+    snprintf(m->picture, sizeof(m->picture), "%s/picture", xenstub_dir(m->x));
+    int fd = open(m->picture, O_RDWR | O_CREAT, 0600);
+    snprintf(words[2], sizeof(words[2]), "fd=%d,set=4", fd);
+    const char *const more[] = {"-monitor",
+                                words[0],
+                                "-chardev",
+                                words[1],
+                                "-mon",
+                                "chardev=b,privileged=on",
+                                "-add-fd",
+                                words[2],
+                                "-chroot",
+                                mkdtemp(m->root),
+                                "-runas",
+                                "65534:65534",
+                                restricted ? "-xen-domid-restrict" : NULL,
+                                NULL};
+    size_t n = 0;
+    while (m->dm.argv[n])
+        n++;
+    for (size_t i = 0; more[i]; i++)
+        m->dm.argv[n++] = more[i];
+    bool ok = fd >= 0 && dm_start(&m->dm, m->x, START_MS);
+    close(fd);
+    if (!ok)
+        return -1;
+    pc_setup(m->x, VGA);
+    for (int i = 0; i < 2; i++) {
+        char path[160];
+        snprintf(path, sizeof(path), "%s/%c", xenstub_dir(m->x), 'a' + i);
+        m->fd[i] = dial(path);
+        if (m->fd[i] < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int setup(void **state)
+{
+    return start(state, false);
+}
+
+static int setup_restricted(void **state)
+{
+    return start(state, true);
+}
+
+static int teardown(void **state)
+{
+    struct machine *m = *state;
+    close(m->fd[0]);
+    close(m->fd[1]);
+    unlink(m->picture);
+    xenstub_free(m->x);
+    rmdir(m->root);
+    free(m);
+    return 0;
+}
+
+/* Types a line, and reads up to `words`. */
+static void say(struct machine *m, int who, const char *line, const char *words)
+{
+    size_t len = 0;
+    assert_int_equal(write(m->fd[who], line, strlen(line)), strlen(line));
+    m->text[0] = '\0';
+    while (!strstr(m->text, words)) {
+        struct pollfd p = {.fd = m->fd[who], .events = POLLIN};
+        if (poll(&p, 1, WAIT_MS) != 1)
+            fail_msg("'%s' does not come: %s", words, m->text);
+        ssize_t n = read(m->fd[who], m->text + len, sizeof(m->text) - 1 - len);
+        if (n <= 0)
+            dm_show_log(m->x);
+        assert_true(n > 0);
+        len += (size_t)n;
+        m->text[len] = '\0';
+    }
+}
+
+static void lines_are_answered(void **state)
+{
+    struct machine *m = *state;
+    static const uint8_t bytes[] = {0xDE, 0xAD, 0xBE, 0xEF};
+    say(m, 0, "", "(qemu) ");
+    say(m, 0, "info sta\t\r", "VM status: running");
+    assert_true(guest_write(m->x, 0x5000, bytes, sizeof(bytes)));
+    say(m, 0, "xp/4xb 0x5000\r", "0xde 0xad 0xbe 0xef");
+    say(m, 0, "xp 0xfee00000\r", "no memory here");
+    say(m, 0, "info ioreq\r", "PCI configuration");
+    say(m, 0, "info mtree\r", "ide0-control");
+    say(m, 0, "info mice\r", "mouse");
+    say(m, 0, "sendkey ctrl-alt-delete\rmouse_move 1 1\rinfo name\r", "stub\r\n");
+    say(m, 0, "\033[A\033[D\033[D\033[D\005\025stop\rinfo status\r", "VM status: paused");
+    say(m, 1, "cont\rinfo status\r", "VM status: running");
+}
+
+static void files_are_for_the_privileged(void **state)
+{
+    struct machine *m = *state;
+    struct stat st;
+    say(m, 0, "screendump /dev/fdset/4\r", "declared privileged");
+    say(m, 0, "change ide-5632 /etc/passwd\r", "declared privileged");
+    say(m, 1, "screendump /tmp/hvm-dm-picture\r", "confined process has no files");
+    say(m, 1, "screendump /dev/fdset/4 -f png\rinfo name\r", "info name");
+    say(m, 1, "info status\r", "VM status");
+    assert_int_equal(stat(m->picture, &st), 0);
+    assert_true(st.st_size > 100);
+    say(m, 1, "commit all\r", "qemu-img commit");
+    say(m, 1, "system_wakeup\rinfo status\r", "VM status: running");
+    close(m->fd[1]);
+    char path[160];
+    snprintf(path, sizeof(path), "%s/b", xenstub_dir(m->x));
+    m->fd[1] = dial(path);
+    say(m, 1, "info status\r", "VM status");
+}
+
+static void quit_ends_the_process(void **state)
+{
+    struct machine *m = *state;
+    char byte;
+    say(m, 0, "", "(qemu) ");
+    assert_int_equal(write(m->fd[0], "quit\r", 5), 5);
+    while (read(m->fd[0], &byte, 1) > 0)
+        ;
+    int status = xenstub_end(m->x, 0, WAIT_MS);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(lines_are_answered, setup, teardown),
+        cmocka_unit_test_setup_teardown(lines_are_answered, setup_restricted, teardown),
+        cmocka_unit_test_setup_teardown(files_are_for_the_privileged, setup, teardown),
+        cmocka_unit_test_setup_teardown(quit_ends_the_process, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
