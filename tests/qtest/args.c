@@ -218,7 +218,7 @@ static bool opt_device(struct parser *p, struct optstr *o, struct text *t, struc
         return false;
     bool disk = is(driver, "ide-hd");
     p->have_cd = p->have_cd || disk || is(driver, "ide-cd");
-    p->have_vga = p->have_vga || is(driver, "VGA");
+    p->have_vga = p->have_vga || is(driver, "VGA") || is(driver, "cirrus-vga");
     text_add(t, driver, true);
     bool serial = !disk || !p->serial, model = !disk || !p->model, ver = !disk || !p->version;
     for (size_t i = 0; i < o->count; i++) {

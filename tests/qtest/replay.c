@@ -367,6 +367,14 @@ static void add_disk_keys(char *words, size_t size, const char *disk, const char
     snprintf(end, size - (size_t)(end - words), ",%s%s", keys, rest);
 }
 
+/* Another display card in the place of the usual one; its name is as long. */
+static void put_card(char *words, const char *card)
+{
+    char *at = strstr(words, "-device VGA       ");
+    if (at)
+        memcpy(at + strlen("-device "), card, strlen(card));
+}
+
 static bool replay(const char *program, const char *file)
 {
     struct replay r = {.random = 1};
@@ -383,7 +391,8 @@ static bool replay(const char *program, const char *file)
     make_image(disk, "replay: sector 0", DISK_BYTES);
     make_image(cd, "replay: block 0", CD_BYTES);
     snprintf(words, sizeof(words),
-             "-nodefaults -m 16 -vga std -serial null -drive if=ide,index=0,format=raw,file=%s "
+             "-nodefaults -m 16 -device VGA        -serial null -drive "
+             "if=ide,index=0,format=raw,file=%s "
              "-drive if=ide,index=2,media=cdrom,format=raw,file=%s "
              "-drive if=ide,index=3,media=cdrom",
              disk, cd);
@@ -395,6 +404,8 @@ static bool replay(const char *program, const char *file)
             unplugged = true;
         else if (!strncmp(r.lines[n], "#args+: ", 8))
             snprintf(words + used, sizeof(words) - used, " %s", r.lines[n] + 8);
+        else if (!strcmp(r.lines[n], "#cirrus"))
+            put_card(words, "cirrus-vga");
         else if (!strncmp(r.lines[n], "#disk: ", 7))
             add_disk_keys(words, sizeof(words), disk, r.lines[n] + 7);
     }
