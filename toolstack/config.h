@@ -51,6 +51,7 @@ enum config_chs_translation {
     CONFIG_CHS_RECHS
 };
 
+enum config_switch { CONFIG_DEFAULT, CONFIG_OFF, CONFIG_ON };
 enum config_vga { CONFIG_VGA_NONE, CONFIG_VGA_STD, CONFIG_VGA_CIRRUS };
 
 /* Which floppy drive it is; the numbers are those of CMOS RAM. */
@@ -188,6 +189,8 @@ struct config {
     char boot_order[8]; /* letters a c d n, each at most once */
     enum config_vga vga;
     unsigned vga_mib;
+    enum config_switch vga_edid; /* default: as the stock machine, not with the platform device */
+    unsigned vga_xres, vga_yres; /* of the monitor it describes */
     bool ahci; /* an AHCI controller is there, with drives at its ports or without */
     struct config_drive drives[CONFIG_MAX_DRIVES];
     size_t drive_count;

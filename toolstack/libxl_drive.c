@@ -407,9 +407,14 @@ static bool controller_keys(struct libxl *p, struct optstr *o, struct err *err)
 static bool vga_keys(struct libxl *p, struct optstr *o, bool cirrus, struct err *err)
 {
     uint64_t mib = cirrus ? 4 : 16, min = cirrus ? 4 : 1, max = cirrus ? 16 : 256;
+    uint64_t xres = 1280, yres = 800;
+    bool edid = false, or_not = true; /* the same only if it is said */
     if (p->have_vga)
         return err_set(err, "%s: there is one display card at most", o->option);
     if (!optstr_number(o, "vgamem_mb", min, max, &mib, err) ||
+        (!cirrus && (!optstr_bool(o, "edid", &edid, err) || !optstr_bool(o, "edid", &or_not, err) ||
+                     !optstr_number(o, "xres", 640, 4088, &xres, err) ||
+                     !optstr_number(o, "yres", 480, 4080, &yres, err))) ||
         !optstr_only(o, "bus", "pci.0 pci", err) ||
         !optstr_refuse(o, "addr", "the card has its fixed place", err) ||
         !optstr_refuse(o, "romfile", "-L DIR names where VGA BIOSes are", err))
@@ -419,6 +424,11 @@ static bool vga_keys(struct libxl *p, struct optstr *o, bool cirrus, struct err 
         return false;
     if (mib & (mib - 1))
         return err_set(err, "%s: vgamem_mb=%u is not a power of two", o->option, (unsigned)mib);
+    if (xres % 8)
+        return err_set(err, "%s: xres=%u is not a multiple of 8", o->option, (unsigned)xres);
+    p->config->vga_edid = edid != or_not ? CONFIG_DEFAULT : edid ? CONFIG_ON : CONFIG_OFF;
+    p->config->vga_xres = (unsigned)xres;
+    p->config->vga_yres = (unsigned)yres;
     p->have_vga = true;
     p->config->vga = cirrus ? CONFIG_VGA_CIRRUS : CONFIG_VGA_STD;
     p->config->vga_mib = (unsigned)mib;

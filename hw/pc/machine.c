@@ -245,9 +245,13 @@ static bool add_platform(struct machine *m, struct err *err)
 static bool add_vga(struct machine *m, unsigned slot, struct err *err)
 {
     const struct machine_config *c = &m->config;
+    enum config_switch said = c->config->vga_edid;
+    bool edid = said == CONFIG_DEFAULT ? !c->config->platform_pci : said == CONFIG_ON;
     struct vga_config vga = {
         .devfn = PCI_DEVFN(slot, 0),
         .memory = (uint32_t)c->config->vga_mib << 20,
+        .xres = edid ? c->config->vga_xres : 0,
+        .yres = edid ? c->config->vga_yres : 0,
         .rom = c->vga_rom,
         .rom_len = c->vga_rom_len,
     };

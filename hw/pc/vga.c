@@ -9,6 +9,7 @@
 
 #include "hw/core/bus.h"
 #include "hw/core/device.h"
+#include "hw/pc/edid.h"
 #include "hw/pc/pci.h"
 #include "hw/pc/vga_core.h"
 #include "hw/pc/vga_ports.h"
@@ -36,6 +37,8 @@ struct vga {
     struct io_region vbe_ports;
     struct io_region window;
     struct vga_screen screen;
+    bool has_edid;
+    uint8_t edid[EDID_SIZE];
 };
 
 static const struct state_field fields[] = {
@@ -129,7 +132,15 @@ static const struct io_ops window_ops = {
 /* The register BAR. Without an EDID its first 1 KiB is empty, as on the stock machine. */
 static uint64_t mmio_read(void *opaque, uint64_t offset, unsigned width)
 {
-    struct vga_core *core = opaque;
+    struct vga *vga = opaque;
+    struct vga_core *core = &vga->core;
+    if (vga->has_edid && offset + width <= MMIO_PORTS) {
+        uint64_t bytes = 0;
+        for (unsigned i = 0; i < width; i++)
+            if (offset + i < EDID_SIZE)
+                bytes |= (uint64_t)vga->edid[offset + i] << (8 * i);
+        return bytes;
+    }
     if (offset >= MMIO_PORTS && offset + width <= MMIO_PORTS + 0x20) {
         uint64_t v = 0;
         for (unsigned i = 0; i < width; i++) {
@@ -148,7 +159,7 @@ static uint64_t mmio_read(void *opaque, uint64_t offset, unsigned width)
 /* The byte order is not to be changed: no big-endian guest runs here. */
 static void mmio_write(void *opaque, uint64_t offset, unsigned width, uint64_t value)
 {
-    struct vga_core *core = opaque;
+    struct vga_core *core = &((struct vga *)opaque)->core;
     if (offset >= MMIO_PORTS && offset + width <= MMIO_PORTS + 0x20) {
         for (unsigned i = 0; i < width; i++)
             vga_port_write(core, (uint16_t)(0x3C0 + offset - MMIO_PORTS + i),
@@ -266,6 +277,13 @@ struct vga *vga_realize(struct pci_bus *pci, struct bus *bus, struct hypervisor 
     v->bus = bus;
     v->hv = hv;
     v->vram_where = HV_VRAM_PARKED;
+    v->has_edid = config->xres || config->yres;
+    if (v->has_edid && !edid_make(v->edid, config->xres, config->yres, bytes / 4)) {
+        err_set(err, "a monitor of %ux%u: must be from %dx%d to %dx%d, the width a multiple of 8",
+                config->xres, config->yres, EDID_MIN_X, EDID_MIN_Y, EDID_MAX_X, EDID_MAX_Y);
+        free(v);
+        return NULL;
+    }
     uint8_t *vram = hv_vram_create(hv, bytes, err);
     bool ok = vram;
     if (ok && (!vga_core_init(&v->core, hv, clock, vram, bytes) ||
@@ -277,8 +295,7 @@ struct vga *vga_realize(struct pci_bus *pci, struct bus *bus, struct hypervisor 
         return NULL;
     }
     pci_add_ram_bar(&v->pci, BAR_VRAM, bytes, vram_moved);
-    pci_add_bar(&v->pci, BAR_MMIO, PCI_BAR_MEMORY, MMIO_SIZE, false, "VGA registers", &mmio_ops,
-                &v->core);
+    pci_add_bar(&v->pci, BAR_MMIO, PCI_BAR_MEMORY, MMIO_SIZE, false, "VGA registers", &mmio_ops, v);
     if (config->rom && config->rom_len)
         pci_add_rom(&v->pci, "VGA BIOS", config->rom, config->rom_len);
     pci_device_realized(&v->pci);

@@ -24,8 +24,9 @@ struct vga;
 
 struct vga_config {
     uint8_t devfn;
-    uint32_t memory;    /* bytes: a power of two, VGA_MIN_MEMORY..VGA_MAX_MEMORY */
-    const uint8_t *rom; /* the VGA BIOS, which outlives the device; NULL: none */
+    uint32_t memory;     /* bytes: a power of two, VGA_MIN_MEMORY..VGA_MAX_MEMORY */
+    unsigned xres, yres; /* of the monitor that BAR 2 describes (edid.h); 0: it does not */
+    const uint8_t *rom;  /* the VGA BIOS, which outlives the device; NULL: none */
     uint32_t rom_len;
 };
 

@@ -2,6 +2,8 @@
 /* test_vga: the VGA as drivers use it: PCI function, registers, memory through the window. */
 #include "tests/device/vga_rig.h"
 
+#include "hw/pc/edid.h"
+
 static uint8_t index_in(struct box *b, uint16_t port, uint8_t index)
 {
     outb(b, port, index);
@@ -89,6 +91,59 @@ static void test_register_bar(void **state)
     assert_int_equal(index_in(b, 0x3C4, 2), 0x0A);
     assert_int_equal(rig_mem_read(r, MMIO + 0x40C, 1), 0x67);
     assert_int_equal(rig_mem_read(r, MMIO + 0x41F, 1), 0xFF);
+}
+
+/* BAR 2 begins with the monitor's description. */
+static void test_edid(void **state)
+{
+    static const struct {
+        uint16_t x, y, total_x, total_y, clock; /* 10 kHz: `cvt -r x y 60` */
+    } sizes[] = {
+        {1024, 768, 1184, 790, 5600},    {1280, 800, 1440, 823, 7100},
+        {1280, 1024, 1440, 1054, 9100},  {1920, 1080, 2080, 1111, 13850},
+        {1600, 1200, 1760, 1235, 13025}, {3840, 2160, 4000, 2222, 53325},
+    };
+    uint8_t e[EDID_SIZE];
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        assert_true(edid_make(e, sizes[i].x, sizes[i].y, UINT64_MAX));
+        uint8_t sum = 0;
+        for (unsigned n = 0; n < EDID_SIZE; n++)
+            sum = (uint8_t)(sum + e[n]);
+        assert_int_equal(sum, 0);
+        assert_int_equal(e[54] | e[55] << 8, sizes[i].clock);
+        assert_int_equal(e[56] | (e[58] & 0xF0) << 4, sizes[i].x);
+        assert_int_equal(e[57] | (e[58] & 0x0F) << 8, sizes[i].total_x - sizes[i].x);
+        assert_int_equal(e[59] | (e[61] & 0xF0) << 4, sizes[i].y);
+        assert_int_equal(e[60] | (e[61] & 0x0F) << 8, sizes[i].total_y - sizes[i].y);
+        assert_int_equal(e[72 + 3], 0xFC);
+    }
+    assert_false(edid_make(e, 4088, 4080, UINT64_MAX)); /* too many pixels a second */
+    assert_false(edid_make(e, 1366, 768, UINT64_MAX));
+    assert_false(edid_make(e, 632, 480, UINT64_MAX));
+
+    struct box *b = *state;
+    struct rig *r = b->rig;
+    rig_pci_write(r, SLOT, 0, 0x18, 4, MMIO);
+    rig_pci_write(r, SLOT, 0, 0x04, 2, 3);
+    assert_int_equal(rig_mem_read(r, MMIO, 4), 0xFFFFFFFF); /* not without being asked for */
+    assert_int_equal(rig_mem_read(r, MMIO + 0x500, 2), 0xB0C5);
+    struct err err;
+    const struct vga_config config = {
+        .devfn = PCI_DEVFN(SLOT, 0), .memory = MEMORY, .xres = 1280, .yres = 800};
+    struct rig *other = rig_new();
+    assert_non_null(vga_realize(other->pci, other->bus, other->hv, &other->clock, NULL,
+                                &other->devices, &config, &err));
+    rig_pci_write(other, SLOT, 0, 0x18, 4, MMIO);
+    rig_pci_write(other, SLOT, 0, 0x04, 2, 3);
+    assert_int_equal(rig_mem_read(other, MMIO, 4), 0xFFFFFF00);
+    assert_int_equal(rig_mem_read(other, MMIO + 4, 4), 0x00FFFFFF);
+    assert_int_equal(rig_mem_read(other, MMIO + 127, 1),
+                     edid_make(e, 1280, 800, MEMORY / 4) * e[127]);
+    assert_int_equal(rig_mem_read(other, MMIO + 128, 4), 0);
+    assert_int_equal(rig_mem_read(other, MMIO + 0x500, 2), 0xB0C5);
+    devices_destroy(&other->devices);
+    rig_free(other);
 }
 
 static void test_rom_bar(void **state)
@@ -521,6 +576,7 @@ int main(void)
         TEST(test_claims),
         TEST(test_frame_buffer_bar_moves_vram),
         TEST(test_register_bar),
+        TEST(test_edid),
         TEST(test_rom_bar),
         cmocka_unit_test(test_realize_refuses),
         TEST(test_reset_values),
