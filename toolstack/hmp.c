@@ -18,9 +18,9 @@ struct command {
     const char *name, *alias; /* alias may be NULL */
     const char *arguments, *help;
     enum words words;
-    size_t min, max; /* words behind it */
-    bool format;     /* takes /FORMAT */
-    bool privileged; /* names files or devices of the host, or concerns more than the guest */
+    unsigned min, max; /* words behind it */
+    bool format;       /* takes /FORMAT */
+    bool privileged;   /* names files or devices of the host, or concerns more than the guest */
     void (*run)(struct hmp *h);
 };
 

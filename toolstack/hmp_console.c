@@ -21,6 +21,7 @@ struct hmp_console {
     struct lineedit *editor;
     bool privileged;
     bool quit;
+    bool greeted;
     struct deferred later; /* greets, or ends the process */
     /* Said and not yet taken. */
     char *out;
@@ -92,9 +93,20 @@ static size_t room(void *opaque)
     return c->out_len || c->quit ? 0 : INPUT_SIZE;
 }
 
+static void greet(struct hmp_console *c)
+{
+    static const char greeting[] = "hvm-dm " HVM_DM_VERSION " monitor - type 'help' for more\r\n";
+    c->greeted = true;
+    put(c, greeting, strlen(greeting));
+    lineedit_show(c->editor);
+    flush(c);
+}
+
 static void receive(void *opaque, const uint8_t *buf, size_t len)
 {
     struct hmp_console *c = opaque;
+    if (!c->greeted) /* who is at a pty is known by what is typed there */
+        greet(c);
     lineedit_feed(c->editor, buf, len);
     flush(c);
 }
@@ -107,20 +119,13 @@ static void writable(void *opaque)
         chardev_accept_input(c->chardev);
 }
 
-static void greet(struct hmp_console *c)
-{
-    static const char greeting[] = "hvm-dm " HVM_DM_VERSION " monitor - type 'help' for more\r\n";
-    put(c, greeting, strlen(greeting));
-    lineedit_show(c->editor);
-    flush(c);
-}
-
 static void event(void *opaque, bool connected)
 {
     struct hmp_console *c = opaque;
     /* The next one finds nothing of what this one wrote. */
     lineedit_clear(c->editor);
     c->out_len = 0;
+    c->greeted = false;
     if (connected)
         loop_defer(c->qmp->loop, &c->later);
     end_if_told(c);
@@ -133,10 +138,10 @@ static void later(void *opaque)
 {
     struct hmp_console *c = opaque;
     const struct qmp_target *t = c->qmp->target;
-    if (!c->quit)
-        greet(c);
-    else if (t->quit)
+    if (c->quit && t->quit)
         t->quit(t->opaque);
+    else if (!c->quit && !c->greeted)
+        greet(c);
 }
 
 struct hmp_console *hmp_console_open(struct qmp *qmp, struct chardev *chardev, bool privileged,

@@ -132,8 +132,8 @@ static bool configure(struct lineedit *le)
     for (size_t i = 0; i < sizeof(bindings) / sizeof(bindings[0]); i++)
         if (gl_bind_keyseq(le->gl, GL_APP_KEY, bindings[i].keys, bindings[i].action))
             return false;
-    for (char digit = '0'; digit <= '9'; digit++) {
-        const char keys[] = {'M', '-', digit, '\0'};
+    for (const char *digit = "0123456789"; *digit; digit++) {
+        const char keys[] = {'M', '-', *digit, '\0'};
         if (gl_bind_keyseq(le->gl, GL_APP_KEY, keys, NOTHING))
             return false;
     }

@@ -24,6 +24,7 @@
 #include "toolstack/keysend.h"
 #include "toolstack/qmp_internal.h"
 #include "ui/chardev.h"
+#include "ui/console.h"
 #include "ui/display.h"
 #include "ui/input.h"
 #include "ui/lineedit.h"
@@ -709,6 +710,56 @@ static void test_slow_reader(void **state)
     close_console(&b);
 }
 
+/* On the guest's screen: Ctrl+Alt+2, and typing. */
+static void test_screen(void **state)
+{
+    (void)state;
+    static const unsigned select[] = {KEY_LEFTCTRL, KEY_LEFTALT, KEY_2};
+    struct err err;
+    struct consoles *consoles = consoles_new(loop, target.display, target.input);
+    assert_non_null(consoles);
+    struct chardev *c = console_open(consoles, "compat_monitor0", true, 0, 0, &err);
+    assert_non_null(c);
+    struct hmp_console *console = hmp_console_open(qmp, c, false, &err);
+    assert_non_null(console);
+    loop_turn(loop, 0);
+    for (int down = 1; down >= 0; down--)
+        for (int i = 0; i < 3; i++)
+            input_key(target.input, select[i], down);
+    assert_int_equal(consoles_shown(consoles), CONSOLE_MONITOR);
+    for (const char *at = "stop"; *at; at++)
+        input_character(target.input, (unsigned char)*at);
+    input_key(target.input, KEY_ENTER, true);
+    input_key(target.input, KEY_ENTER, false);
+    for (int i = 0; i < 100 && !machine.stops; i++)
+        loop_turn(loop, 10 * NS_PER_MS);
+    assert_int_equal(machine.stops, 1);
+    hmp_console_close(console);
+    chardev_close(c);
+    consoles_free(consoles);
+}
+
+/* Nobody knows who is at a pty before something is typed there. */
+static void test_pty(void **state)
+{
+    (void)state;
+    static struct person a;
+    struct err err;
+    struct chardev_config config = {.kind = CHARDEV_PTY, .fd = -1};
+    memset(&a, 0, sizeof(a));
+    a.chardev = chardev_open(loop, "monitor", &config, &err);
+    assert_non_null(a.chardev);
+    a.console = hmp_console_open(qmp, a.chardev, false, &err);
+    a.fd = open(chardev_filename(a.chardev) + strlen("pty:"), O_RDWR | O_NONBLOCK | O_NOCTTY);
+    assert_true(a.fd >= 0);
+    type(&a, "info name\r");
+    await(&a, "guest\r\n");
+    assert_true(strstr(a.got, "type 'help'") < strstr(a.got, "info name"));
+    hmp_console_close(a.console);
+    chardev_close(a.chardev);
+    close(a.fd);
+}
+
 static void test_quit(void **state)
 {
     (void)state;
@@ -733,7 +784,8 @@ int main(void)
         T(test_help),   T(test_control), T(test_media),   T(test_privilege),  T(test_info),
         T(test_memory), T(test_keys),    T(test_pointer), T(test_screendump), T(test_qmp),
     };
-    const struct CMUnitTest consoles[] = {T(test_console), T(test_slow_reader), T(test_quit)};
+    const struct CMUnitTest consoles[] = {T(test_console), T(test_slow_reader), T(test_screen),
+                                          T(test_pty), T(test_quit)};
     int failed = cmocka_run_group_tests(commands, group_setup, NULL);
     if (lineedit_available(&err))
         failed += cmocka_run_group_tests(consoles, NULL, group_teardown);

@@ -171,6 +171,34 @@ static void files_are_for_the_privileged(void **state)
     say(m, 1, "info status\r", "VM status");
 }
 
+/* Whoever sees the guest's screen would have the host's files. */
+static void a_console_is_never_privileged(void **state)
+{
+    struct xenstub_config config = {.domid = 7, .ram_bytes = RAM_MB << 20};
+    struct xenstub *x = xenstub_new(&config);
+    struct dm dm;
+    char path[160], log[1024];
+    (void)state;
+    assert_non_null(x);
+    assert_true(dm_init(&dm, DM_OURS, x, RAM_MB) && dm_make_image(&dm, 1 << 20));
+    static const char *const more[] = {"-chardev", "vc,id=c", "-mon", "chardev=c,privileged=on"};
+    size_t n = 0;
+    while (dm.argv[n])
+        n++;
+    memcpy(&dm.argv[n], more, sizeof(more));
+    assert_true(xenstub_start(x, dm.argv));
+    while (!xenstub_gone(x))
+        usleep(10000);
+    snprintf(path, sizeof(path), "%s/log", xenstub_dir(x));
+    int fd = open(path, O_RDONLY);
+    ssize_t len = read(fd, log, sizeof(log) - 1);
+    assert_true(len > 0);
+    close(fd);
+    log[len] = '\0';
+    assert_non_null(strstr(log, "-mon: privileged=on: not for a monitor on the guest's screen"));
+    xenstub_free(x);
+}
+
 static void quit_ends_the_process(void **state)
 {
     struct machine *m = *state;
@@ -189,6 +217,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(lines_are_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(lines_are_answered, setup_restricted, teardown),
         cmocka_unit_test_setup_teardown(files_are_for_the_privileged, setup, teardown),
+        cmocka_unit_test(a_console_is_never_privileged),
         cmocka_unit_test_setup_teardown(quit_ends_the_process, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
