@@ -304,6 +304,7 @@ static int child(const void *arg)
     send_word(CHILD_SOCKET, &said);
     if (!ok) {
         log_error("PV devices: %s", err.text);
+        free(c); /* what it holds goes with the process */
         return 1;
     }
     /* What came while we asked. */
