@@ -47,6 +47,7 @@ static struct block_config block_config_of(struct domain *d, size_t index)
         .format = drive->format,
         .cache = drive->cache,
         .read_only = drive->read_only,
+        .cd_drive = drive->cdrom,
         .ignore_discard = !drive->discard,
         .detect_zeroes = drive->detect_zeroes,
         .rerror = drive->rerror,
@@ -63,6 +64,10 @@ bool domain_open_blocks(struct domain *d, struct err *err)
         const struct config_drive *drive = &d->config->drives[i];
         if (drive->empty)
             continue;
+        if (drive->cdrom && drive->fd < 0 && block_no_medium(drive->file)) {
+            log_info("disk %s: %s: has no medium: the drive is empty", drive->id, drive->file);
+            continue;
+        }
         struct block_config config = block_config_of(d, i);
         d->blocks[i] = block_open(d->loop, &config, err);
         if (!d->blocks[i])

@@ -389,6 +389,7 @@ void block_close(struct block *block)
 
     if (!block)
         return;
+    block->watches = NULL;
     drain(block, false);
     if (!block_inactivate(block, &err)) {
         if (!block->below)
@@ -425,11 +426,22 @@ bool block_resize(struct block *block, uint64_t bytes, struct err *err)
         return true;
     log_info("disk %s: %s: now has %llu bytes", block->id, block->file,
              (unsigned long long)block->bytes);
+    block_tell_watchers(block);
+    return true;
+}
+
+void block_tell_watchers(struct block *block)
+{
     for (struct block_watch *w = block->watches, *next; w; w = next) {
         next = w->next;
         w->resized(w->opaque);
     }
-    return true;
+}
+
+void block_tray(struct block *block, enum block_tray what)
+{
+    if (block && block->driver->tray)
+        block->driver->tray(block, what);
 }
 
 void block_watch(struct block *block, struct block_watch *watch)

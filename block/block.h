@@ -98,6 +98,16 @@ struct block_limits {
 
 #define BLOCK_LIMIT_MAX UINT64_C(1000000000000000) /* of any rate */
 
+/* What a CD drive of the host's is told. */
+enum block_tray {
+    BLOCK_TRAY_LOCK,
+    BLOCK_TRAY_UNLOCK,
+    BLOCK_TRAY_OPEN,
+    BLOCK_TRAY_CLOSE,
+    BLOCK_TRAY_LOOK, /* is the medium another one? Once a second at most */
+    BLOCK_TRAY_COUNT
+};
+
 struct block_config {
     const char *id;   /* for messages, query-block: "ide0-hd0" */
     const char *file; /* path; used in messages also when fd is given */
@@ -105,6 +115,7 @@ struct block_config {
     enum block_format format;
     enum block_cache cache;
     bool read_only;      /* the file is opened so, and every write fails with EROFS */
+    bool cd_drive;       /* for a CD drive: if the file is one too, it may be empty (0 bytes) */
     bool ignore_discard; /* DISCARD succeeds and does nothing */
     enum block_detect_zeroes detect_zeroes;
     enum block_on_error rerror, werror; /* of READ; of all others */
@@ -212,6 +223,14 @@ bool block_resize(struct block *block, uint64_t bytes, struct err *err);
  * under way. */
 void block_watch(struct block *block, struct block_watch *watch);
 void block_unwatch(struct block *block, struct block_watch *watch);
+
+/* If a CD drive of the host's is behind the block, tells it, on a worker, and looks at its medium:
+ * another one, or none (0 bytes), is told to the watchers, also with requests under way. Else, or
+ * with NULL, nothing. Never waits. */
+void block_tray(struct block *block, enum block_tray what);
+
+/* Is this file a device that has no medium now, so that it cannot be opened? (A CD drive can.) */
+bool block_no_medium(const char *file);
 
 /* New limits, from now on; NULL in *err and true if they make sense together. */
 bool block_limits_check(const struct block_limits *limits, struct err *err);

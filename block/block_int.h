@@ -31,6 +31,9 @@ struct block_driver {
      * this format cannot. */
     bool (*resize)(struct block *block, uint64_t bytes, struct err *err);
 
+    /* block_tray; NULL: no drive of the host's is ever behind it. */
+    void (*tray)(struct block *block, enum block_tray what);
+
     void (*close)(struct block *block); /* frees block->image; nothing is under way */
 
     /* Only what formats may be put on (raw_open_container): the bytes it has now; *fixed: it cannot
@@ -76,6 +79,8 @@ struct block {
                                   next would not know: so it keeps failing */
     unsigned logged;           /* operations (bit) whose failure has been logged */
 };
+
+void block_tell_watchers(struct block *block);
 
 void block_list_add(struct block_list *list, struct block_request *request);
 struct block_request *block_list_take(struct block_list *list); /* the first one */

@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/cdrom.h>
 #include <linux/fs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -209,6 +211,16 @@ static bool find_size(struct image_file *file, const struct block_config *config
 
     if (file->device && ioctl(file->fd, BLKGETSIZE64, &bytes) < 0)
         return refuse_errno(config, err, errno);
+    if (config->cd_drive && file->device) {
+        int status = ioctl(file->fd, CDROM_DRIVE_STATUS, CDSL_CURRENT);
+        file->drive = status >= 0;
+        if (file->drive && status != CDS_DISC_OK)
+            bytes = 0;
+        if (file->drive && !bytes) {
+            file->bytes = 0;
+            return true;
+        }
+    }
     if (!bytes)
         return refuse(config, err,
                       file->device ? "the device is empty: no medium, or no size"
@@ -279,6 +291,22 @@ bool image_file_open(struct image_file *file, const struct block_config *config,
 fail:
     image_file_close(file);
     return false;
+}
+
+bool block_no_medium(const char *file)
+{
+    struct stat st;
+    uint64_t bytes = 1;
+
+    if (stat(file, &st) < 0 || !S_ISBLK(st.st_mode))
+        return false;
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return errno == ENOMEDIUM || errno == ENXIO;
+    bool empty = ioctl(fd, CDROM_DRIVE_STATUS, CDSL_CURRENT) < 0 &&
+                 ioctl(fd, BLKGETSIZE64, &bytes) == 0 && !bytes;
+    close(fd);
+    return empty;
 }
 
 static bool resize_device(struct image_file *file, const struct block *block, uint64_t bytes,

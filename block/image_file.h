@@ -12,6 +12,7 @@
 
 struct image_file {
     int fd;
+    bool drive;     /* a CD drive of the host's: may be empty */
     bool device;    /* a block device, else a regular file */
     bool sparse;    /* a regular file that had holes when it was opened */
     uint64_t bytes; /* whole 512-byte sectors; of a container exactly */

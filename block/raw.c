@@ -486,7 +486,8 @@ static void reap(struct raw *raw, bool wait)
     struct worker_job *work = workers_take(&raw->port, wait_worker);
     while (work) {
         struct worker_job *next = work->next;
-        work_done((struct raw_job *)work);
+        if (!raw_tray_done(raw, work))
+            work_done((struct raw_job *)work);
         work = next;
     }
 }
@@ -553,8 +554,11 @@ static void raw_close(struct block *block)
 {
     struct raw *raw = block->image;
 
+    while (raw->port.outstanding) /* a look at the medium */
+        reap(raw, true);
     loop_unwatch(block->loop, &raw->source);
     timer_destroy(&raw->relief);
+    raw_tray_free(raw);
     free_raw(raw);
 }
 
@@ -586,6 +590,7 @@ static const struct block_driver raw_driver = {
     .unlock = raw_unlock,
     .length = raw_length,
     .resize = raw_resize,
+    .tray = raw_tray,
     .close = raw_close,
 };
 
@@ -658,6 +663,11 @@ static struct block *open_raw(struct loop *loop, const struct block_config *conf
     if (!raw->block)
         goto fail;
     raw->block->below = container;
+    if (!raw_tray_init(raw)) {
+        err_set(err, "disk %s: out of memory", config->id);
+        block_close(raw->block);
+        return NULL;
+    }
     timer_init(&raw->relief, loop_clock(loop), relieve, raw);
     if (loop_watch(loop, &raw->source, raw->event_fd, EPOLLIN | EPOLLET, completions, raw, err))
         return raw->block;

@@ -77,8 +77,20 @@ struct raw_job {
     bool slow;   /* … and what came of it; without that, whether it took long */
 };
 
+/* A CD drive of the host's (raw_tray.c). */
+struct raw_tray {
+    struct worker_job job;
+    int fd;
+    bool busy, locked;
+    unsigned wanted, doing; /* bits: enum block_tray */
+    uint64_t looked;        /* when the last look began */
+    uint64_t bytes;         /* what it saw */
+    bool changed;
+};
+
 struct raw {
     struct block *block;
+    struct raw_tray *tray; /* NULL: no such drive */
     struct image_file file;
     bool direct, sync;
     bool container; /* below a format: of any length, grows, and reads as zeroes beyond its end */
@@ -103,6 +115,12 @@ struct raw {
     void *spare;         /* a large bounce buffer kept: fresh pages cost more than the copy */
     size_t spare_bytes;
 };
+
+/* raw_tray.c */
+bool raw_tray_init(struct raw *raw);
+void raw_tray_free(struct raw *raw);
+void raw_tray(struct block *block, enum block_tray what);
+bool raw_tray_done(struct raw *raw, struct worker_job *job); /* was it the tray's? */
 
 /* raw_worker.c: the worker's side; and the transfer through the page cache, which anybody may do:
  * moves the job's cursor; 0 or a negative errno value. */

@@ -333,6 +333,32 @@ void atapi_medium_changed(struct ide_drive *d, bool present)
     }
 }
 
+/* The host's drive has another medium, or none. */
+static void other_medium(void *opaque)
+{
+    struct ide_drive *d = opaque;
+
+    if (atapi_blocks(d)) {
+        atapi_medium_changed(d, true);
+    } else {
+        d->atapi.attention &= (uint8_t)~ATTENTION_MEDIUM;
+        d->atapi.event = EVENT_REMOVAL;
+    }
+}
+
+void atapi_set_block(struct ide_drive *d, struct block *block)
+{
+    if (d->block) {
+        block_unwatch(d->block, &d->watch);
+    }
+    d->block = block;
+    d->watch.resized = other_medium;
+    d->watch.opaque = d;
+    if (block) {
+        block_watch(block, &d->watch);
+    }
+}
+
 bool atapi_eject_button(struct ide_drive *d, bool force)
 {
     if (d->atapi.locked && !d->atapi.tray_open && !force) {
@@ -359,10 +385,12 @@ static void start_stop(struct ide_channel *ch, struct ide_drive *d, const uint8_
         d->atapi.tray_open = true;
         d->atapi.attention &= (uint8_t)~ATTENTION_MEDIUM;
         d->atapi.event = EVENT_REMOVAL;
+        block_tray(d->block, BLOCK_TRAY_OPEN);
         tray_moved(ch, d);
     } else if (load_eject && start && d->atapi.tray_open) {
         d->atapi.tray_open = false;
-        if (d->block) {
+        block_tray(d->block, BLOCK_TRAY_CLOSE);
+        if (atapi_ready(d)) {
             atapi_medium_changed(d, true);
         }
         tray_moved(ch, d);
@@ -388,6 +416,7 @@ static void load_unload(struct ide_channel *ch, struct ide_drive *d, const uint8
 static void prevent_allow(struct ide_channel *ch, struct ide_drive *d, const uint8_t *cdb)
 {
     d->atapi.locked = cdb[4] & 1;
+    block_tray(d->block, d->atapi.locked ? BLOCK_TRAY_LOCK : BLOCK_TRAY_UNLOCK);
     atapi_finish(ch);
 }
 
@@ -439,6 +468,7 @@ void atapi_execute(struct ide_channel *ch)
 
     memcpy(cdb, ch->buffer, sizeof(d->atapi.cdb));
     c = &commands[cdb[0]];
+    block_tray(d->block, BLOCK_TRAY_LOOK);
     if (!(c->flags & F_ATTENTION) && atapi_take_attention(d)) {
         atapi_check(ch, d->atapi.sense_key, d->atapi.asc, d->atapi.ascq);
         return;
@@ -475,6 +505,9 @@ void atapi_power_on(struct ide_drive *d)
 {
     d->atapi.recovery[0] = 0;
     d->atapi.recovery[1] = 5; /* retries */
+    if (d->atapi.locked) {
+        block_tray(d->block, BLOCK_TRAY_UNLOCK);
+    }
     d->atapi.locked = false;
     atapi_set_sense(d, 0, 0, 0);
 }

@@ -38,6 +38,9 @@ void atapi_medium_error(struct ide_channel *ch, int error);
 /* Power-on: as after a reset with the medium it has. */
 void atapi_power_on(struct ide_drive *d);
 
+/* The image in a CD drive is this one from now on, or none. The host sees nothing of it yet. */
+void atapi_set_block(struct ide_drive *d, struct block *block);
+
 /* A medium goes in (true) or out; the host sees the events. */
 void atapi_medium_changed(struct ide_drive *d, bool present);
 

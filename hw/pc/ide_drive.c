@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hw/pc/atapi.h"
 #include "hw/pc/ide.h"
 
 static bool set_string(char *to, size_t size, const char *from, const char *name, const char *what,
@@ -109,7 +110,11 @@ bool ide_drive_init(struct ide_drive *d, unsigned unit, const char *name,
         return err_set(err, "%s: a disk needs an image", name);
     }
     d->kind = c->cdrom ? IDE_CDROM : IDE_DISK;
-    d->block = c->block;
+    if (c->cdrom) {
+        atapi_set_block(d, c->block);
+    } else {
+        d->block = c->block;
+    }
     d->wwn = c->wwn;
     d->trim = !c->no_trim && !c->cdrom;
     d->discard = c->discard && d->trim;

@@ -486,8 +486,8 @@ struct block *ide_change_medium(struct ide_channel *ch, unsigned device, struct 
     if (old) {
         ide_let_go(ch, old);
     }
-    d->block = block;
-    atapi_medium_changed(d, block != NULL);
+    atapi_set_block(d, block);
+    atapi_medium_changed(d, block != NULL && ide_sectors(d));
     if (ch->selected == device) {
         ch->lost = true;
         ide_kick(ch);

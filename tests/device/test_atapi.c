@@ -685,6 +685,41 @@ static void test_tray(void **state)
 }
 
 /* A disc is taken or changed while it is being read. */
+/* A drive of the host's is behind it: the tray's orders go there, its medium comes and goes. */
+static void test_host_drive(void **state)
+{
+    struct ide_rig *t = *state;
+    struct block *cd = t->block[2];
+    uint8_t buf[64];
+    static const uint8_t ready[12] = {0x00}, lock[12] = {0x1E, 0, 0, 0, 1}, unlock[12] = {0x1E},
+                         eject[12] = {0x1B, 0, 0, 0, 2}, load[12] = {0x1B, 0, 0, 0, 3},
+                         capacity[12] = {0x25};
+
+    assert_int_equal(packet(t, ready, buf, 64), 0);
+    assert_true(cd->looks > 0);
+    packet(t, lock, buf, 64);
+    check(t, eject, 5, 0x53, 2);
+    assert_int_equal(cd->tray, BLOCK_TRAY_LOCK + 1);
+    packet(t, unlock, buf, 64);
+    packet(t, eject, buf, 64);
+    assert_int_equal(cd->tray & 0xFF, (BLOCK_TRAY_UNLOCK + 1) << 4 | (BLOCK_TRAY_OPEN + 1));
+    uint64_t bytes = cd->bytes;
+    fake_block_resize(cd, 0); /* somebody took it out of the open tray */
+    check(t, ready, 2, 0x3A, 2);
+    packet(t, load, buf, 64);
+    assert_int_equal(cd->tray & 0xF, BLOCK_TRAY_CLOSE + 1);
+    check(t, ready, 2, 0x3A, 1);
+    fake_block_resize(cd, bytes / 2); /* seen a second later */
+    check(t, ready, 6, 0x28, 0);
+    assert_int_equal(packet(t, capacity, buf, 64), 8);
+    assert_int_equal((uint32_t)buf[1] << 16 | buf[2] << 8 | buf[3], bytes / 2 / 2048 - 1);
+    fake_block_resize(cd, 0);
+    check(t, ready, 2, 0x3A, 1);
+    fake_block_resize(cd, bytes);
+    check(t, ready, 6, 0x28, 0);
+    assert_int_equal(packet(t, ready, buf, 64), 0);
+}
+
 static void test_change_while_reading(void **state)
 {
     for (unsigned how = 0; how < 6; how++) {
@@ -923,6 +958,7 @@ int main(void)
         T(test_other_commands),
         T(test_media),
         T(test_tray),
+        T(test_host_drive),
         cmocka_unit_test(test_change_while_reading),
         T(test_power_condition),
         cmocka_unit_test(test_all_cdbs),

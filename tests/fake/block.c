@@ -337,3 +337,11 @@ void fake_block_resize(struct block *b, uint64_t bytes)
         w->resized(w->opaque);
     }
 }
+
+void block_tray(struct block *b, enum block_tray what)
+{
+    if (b && what != BLOCK_TRAY_LOOK)
+        b->tray = b->tray << 4 | (what + 1u);
+    else if (b)
+        b->looks++;
+}

@@ -46,6 +46,8 @@ struct block {
     struct fake_failure failures[FAKE_BLOCK_FAILURES];
     unsigned failure_count;
     unsigned drains;
+    unsigned looks; /* at a medium */
+    uint32_t tray;  /* what a drive of the host's was told, plus 1: 4 bits each, the last lowest */
     struct block_stats stats;
     struct block_watch *watches;
 };

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/cdrom.h>
 #include <linux/filter.h>
 #include <linux/fs.h>
 #include <linux/seccomp.h>
@@ -161,11 +162,34 @@ static const unsigned long xen_ioctls[] = {IOCTL_EVTCHN_NOTIFY,        IOCTL_EVT
                                            IOCTL_PRIVCMD_DM_OP,        IOCTL_PRIVCMD_MMAPBATCH,
                                            IOCTL_PRIVCMD_MMAPBATCH_V2, IOCTL_PRIVCMD_MMAP_RESOURCE};
 
-/* … and those of terminals, sockets and block devices. Not TIOCSTI: it types into a terminal. */
-static const unsigned long other_ioctls[] = {
-    TCGETS,   TCSETS,   TCSETSW,  TCSETSF,   TCSBRK,       TCSBRKP,    TCFLSH,
-    TIOCMGET, TIOCMSET, TIOCMBIS, TIOCMBIC,  TIOCGWINSZ,   TIOCOUTQ,   TIOCSBRK,
-    TIOCCBRK, FIONREAD, FIONBIO,  BLKSSZGET, BLKGETSIZE64, BLKDISCARD, BLKZEROOUT};
+/* … and those of terminals, sockets, block devices and CD drives. Not TIOCSTI: it types into a
+ * terminal. */
+static const unsigned long other_ioctls[] = {TCGETS,
+                                             TCSETS,
+                                             TCSETSW,
+                                             TCSETSF,
+                                             TCSBRK,
+                                             TCSBRKP,
+                                             TCFLSH,
+                                             TIOCMGET,
+                                             TIOCMSET,
+                                             TIOCMBIS,
+                                             TIOCMBIC,
+                                             TIOCGWINSZ,
+                                             TIOCOUTQ,
+                                             TIOCSBRK,
+                                             TIOCCBRK,
+                                             FIONREAD,
+                                             FIONBIO,
+                                             BLKSSZGET,
+                                             BLKGETSIZE64,
+                                             BLKDISCARD,
+                                             BLKZEROOUT,
+                                             CDROM_DRIVE_STATUS,
+                                             CDROM_MEDIA_CHANGED,
+                                             CDROM_LOCKDOOR,
+                                             CDROMEJECT,
+                                             CDROMCLOSETRAY};
 
 /* Grants and event channels, and what images ask of block devices. */
 static const unsigned long backend_ioctls[] = {IOCTL_GNTDEV_MAP_GRANT_REF,
