@@ -124,9 +124,9 @@ struct atapi {
 struct ide_drive {
     /* What it is. Only a medium and a disk's unplugging change it. */
     enum ide_kind kind;
-    struct block *block; /* a disk always has one, a CD drive when it has a medium */
+    struct block *block;      /* a disk always has one, a CD drive when it has a medium */
     struct block_watch watch; /* CD drive: the medium in the host's drive is another one */
-    unsigned unit;       /* 0..3 in the machine */
+    unsigned unit;            /* 0..3 in the machine */
     char serial[20], model[40], firmware[8];
     uint64_t wwn;
     uint16_t cylinders; /* default translation */
