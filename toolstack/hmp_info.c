@@ -105,6 +105,10 @@ static void info_vnc(struct hmp *h)
                 info.ipv6 ? "ipv6" : "ipv4");
     fprintf(h->out, "    Auth: %s\r\n    Clients: %u\r\n", info.password ? "vnc" : "none",
             info.clients);
+    for (unsigned i = 0; h->privileged && i < info.clients && i < VNC_MAX_CLIENTS; i++)
+        hmp_say(h, "  Client: %s%s%s (%s)", info.viewers[i].host,
+                *info.viewers[i].service ? ":" : "", info.viewers[i].service,
+                info.viewers[i].websocket ? "websocket" : info.viewers[i].family);
 }
 
 static void info_cpus(struct hmp *h)

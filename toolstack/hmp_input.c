@@ -82,10 +82,11 @@ void hmp_mouse_move(struct hmp *h)
         return;
     /* QEMU's wheel turns as PS/2's: positive towards the user. */
     if (input_pointer_is_absolute(input))
-        input_pointer_at(input, x < 0 ? 0 : (int)x, y < 0 ? 0 : (int)y, 32768, 32768, -(int)wheel,
-                         h->qmp->mouse_buttons);
+        input_guest_pointer_at(input, x < 0 ? 0 : (int)x, y < 0 ? 0 : (int)y, 32768, 32768,
+                               -(int)wheel, h->qmp->mouse_buttons);
     else
-        input_pointer_by(input, (int)x, (int)y, 32768, 32768, -(int)wheel, h->qmp->mouse_buttons);
+        input_guest_pointer_by(input, (int)x, (int)y, 32768, 32768, -(int)wheel,
+                               h->qmp->mouse_buttons);
 }
 
 void hmp_mouse_button(struct hmp *h)
@@ -96,7 +97,7 @@ void hmp_mouse_button(struct hmp *h)
     h->qmp->mouse_buttons = (state & MOUSE_LEFT ? INPUT_BUTTON_LEFT : 0u) |
                             (state & MOUSE_RIGHT ? INPUT_BUTTON_RIGHT : 0u) |
                             (state & MOUSE_MIDDLE ? INPUT_BUTTON_MIDDLE : 0u);
-    input_pointer_by(h->target->input, 0, 0, 32768, 32768, 0, h->qmp->mouse_buttons);
+    input_guest_pointer_by(h->target->input, 0, 0, 32768, 32768, 0, h->qmp->mouse_buttons);
 }
 
 void hmp_mouse_set(struct hmp *h)

@@ -30,7 +30,7 @@ static void release(struct keysend *k)
 {
     const struct combination *c = &k->waiting[k->first];
     for (size_t i = c->count; i > 0; i--)
-        input_key(k->input, c->codes[i - 1], false);
+        input_guest_key(k->input, c->codes[i - 1], false);
     k->down = false;
     k->first = (k->first + 1) % KEYSEND_MAX_WAITING;
     k->count--;
@@ -40,7 +40,7 @@ static void press(struct keysend *k)
 {
     const struct combination *c = &k->waiting[k->first];
     for (size_t i = 0; i < c->count; i++)
-        input_key(k->input, c->codes[i], true);
+        input_guest_key(k->input, c->codes[i], true);
     k->down = true;
     timer_arm_in(&k->timer, c->hold_ms * NS_PER_MS);
 }

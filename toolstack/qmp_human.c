@@ -138,11 +138,11 @@ static void send_pointer(struct qmp *qmp, const struct pointer_event *p)
 {
     struct input *input = qmp->target->input;
     if (p->absolute)
-        input_pointer_at(input, (int)p->x, (int)p->y, 0x8000, 0x8000, (int)p->wheel,
-                         qmp->mouse_buttons);
+        input_guest_pointer_at(input, (int)p->x, (int)p->y, 0x8000, 0x8000, (int)p->wheel,
+                               qmp->mouse_buttons);
     else
-        input_pointer_by(input, (int)p->dx, (int)p->dy, 0x8000, 0x8000, (int)p->wheel,
-                         qmp->mouse_buttons);
+        input_guest_pointer_by(input, (int)p->dx, (int)p->dy, 0x8000, 0x8000, (int)p->wheel,
+                               qmp->mouse_buttons);
 }
 
 void qmp_cmd_input_send_event(struct qmp_call *call)
@@ -167,7 +167,8 @@ void qmp_cmd_input_send_event(struct qmp_call *call)
             unsigned code = key_value(call, json_object_get(data, "key"));
             fits = code && json_is_boolean(json_object_get(data, "down"));
             if (fits)
-                input_key(qmp->target->input, code, json_is_true(json_object_get(data, "down")));
+                input_guest_key(qmp->target->input, code,
+                                json_is_true(json_object_get(data, "down")));
         } else if (type && !strcmp(type, "btn")) {
             fits = pointer = button(qmp, &p, data);
             /* Each change of a button is an event of its own. */

@@ -399,6 +399,31 @@ void input_pointer_by(struct input *input, int dx, int dy, int width, int height
         input->pointer->move(input->pointer->opaque, dx, dy, wheel, buttons);
 }
 
+void input_guest_key(struct input *input, unsigned keycode, bool down)
+{
+    if (keycode != KEY_RESERVED && keycode <= KEY_MAX &&
+        (down || is_set(input->guest_down, keycode)))
+        guest_key(input, keycode, down);
+}
+
+void input_guest_pointer_at(struct input *input, int x, int y, int width, int height, int wheel,
+                            unsigned buttons)
+{
+    bool shown = input->to_console;
+    input->to_console = false;
+    input_pointer_at(input, x, y, width, height, wheel, buttons);
+    input->to_console = shown;
+}
+
+void input_guest_pointer_by(struct input *input, int dx, int dy, int width, int height, int wheel,
+                            unsigned buttons)
+{
+    bool shown = input->to_console;
+    input->to_console = false;
+    input_pointer_by(input, dx, dy, width, height, wheel, buttons);
+    input->to_console = shown;
+}
+
 void input_release_all(struct input *input)
 {
     release_keys(input);

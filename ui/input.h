@@ -114,6 +114,12 @@ bool input_pointer_is_absolute(const struct input *input);
 /* Movement in pixels of a screen of width x height, x right, y down. */
 void input_pointer_by(struct input *input, int dx, int dy, int width, int height, int wheel,
                       unsigned buttons);
+/* The same from a monitor: for the guest, whatever screen is shown, and no choice of a console. */
+void input_guest_key(struct input *input, unsigned keycode, bool down);
+void input_guest_pointer_at(struct input *input, int x, int y, int width, int height, int wheel,
+                            unsigned buttons);
+void input_guest_pointer_by(struct input *input, int dx, int dy, int width, int height, int wheel,
+                            unsigned buttons);
 /* Whether that key is down. */
 bool input_key_is_down(const struct input *input, unsigned keycode);
 /* Releases every key and button that is down (a viewer left, a new keyboard or pointer). */
