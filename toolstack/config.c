@@ -97,6 +97,7 @@ void config_free(struct config *config)
         free(d->id);
         free(d->qdev);
         free(d->node_name);
+        free(d->throttle_group);
         free(d->file);
         free(d->serial);
         free(d->model);

@@ -68,6 +68,7 @@ struct config_drive {
                         "ide0-hd0", "ide1-cd0", "floppy0" */
     char *qdev;      /* -device's id, which eject and blockdev-change-medium name; or NULL */
     char *node_name; /* -blockdev's, or NULL */
+    char *throttle_group; /* throttling.group, which no other drive has; or NULL */
     bool cdrom;
     unsigned ide_unit;              /* 0..3 */
     bool ahci;                      /* and then, instead of the IDE unit: */

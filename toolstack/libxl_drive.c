@@ -19,6 +19,7 @@ static void drive_free(struct libxl_drive *d)
     free(d->drive.id);
     free(d->drive.qdev);
     free(d->drive.node_name);
+    free(d->drive.throttle_group);
     free(d->drive.file);
     free(d->drive.serial);
     free(d->drive.model);
@@ -673,6 +674,13 @@ bool libxl_drives_finish(struct libxl *p, struct err *err)
         for (size_t i = 0; i + 1 < config->drive_count; i++)
             if (!strcmp(config->drives[i].id, d->id))
                 return err_set(err, "-drive: id=%s is there twice", d->id);
+        for (size_t i = 0; d->throttle_group && i + 1 < config->drive_count; i++)
+            if (config->drives[i].throttle_group &&
+                !strcmp(config->drives[i].throttle_group, d->throttle_group))
+                return err_set(err,
+                               "-drive: throttling.group=%s: %s has it too; each disk has limits "
+                               "of its own here, so give each a group of its own",
+                               d->throttle_group, config->drives[i].id);
     }
     return true;
 }

@@ -143,7 +143,7 @@ static bool throttling_keys(struct optstr *o, struct config_drive *d, struct err
         l->of[i].length = (uint32_t)length;
     }
     if (!optstr_number(o, "throttling.iops-size", 0, BLOCK_LIMIT_MAX, &l->iops_size, err) ||
-        !optstr_refuse(o, "throttling.group", "each disk has its own limits", err))
+        !optstr_string(o, "throttling.group", &d->throttle_group, err))
         return false;
     return block_limits_check(l, &why) || err_set(err, "%s: throttling: %s", o->option, why.text);
 }
@@ -215,6 +215,8 @@ bool libxl_join(struct libxl_drive *device, struct libxl_drive *drive, struct er
     d->id = xstrdup(from->id);
     d->node_name = from->node_name;
     from->node_name = NULL;
+    d->throttle_group = from->throttle_group;
+    from->throttle_group = NULL;
     d->file = from->file;
     from->file = NULL;
     d->fd = from->fd;

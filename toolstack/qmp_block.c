@@ -245,7 +245,8 @@ void qmp_cmd_block_throttle(struct qmp_call *call)
     }
     if (!limit_arg(call, "iops_size", "", &limits.iops_size))
         return;
-    if (qmp_arg_string(call, "group"))
+    const char *group = qmp_arg_string(call, "group"); /* QEMU's default is the drive's own name */
+    if (group && strcmp(group, id ? id : qmp_arg_string(call, "device")) != 0)
         qmp_fail(call, QMP_GENERIC, "group: each disk has its own limits");
     else
         qmp_done(call, t->set_limits,

@@ -192,7 +192,7 @@ static void test_drive_policies(void **state)
                   "detect-zeroes=unmap,cache.direct=on,cache.writeback=off,"
                   "throttling.bps-total=1000000,throttling.bps-total-max=2000000,"
                   "throttling.bps-total-max-length=5,throttling.iops-read=100,"
-                  "throttling.iops-write=50,throttling.iops-size=4096");
+                  "throttling.iops-write=50,throttling.iops-size=4096,throttling.group=alone");
     d = &config.drives[0];
     assert_int_equal(d->werror, BLOCK_ON_ERROR_STOP);
     assert_int_equal(d->rerror, BLOCK_ON_ERROR_IGNORE);
@@ -353,7 +353,8 @@ static void test_drive_keys(void **state)
     refused(BASE "-drive file=/a,throttling.iops-total=x", "-drive|throttling.iops-total=");
     refused(BASE "-drive file=/a,throttling.iops-total=3,throttling.iops-read=2", "exclude");
     refused(BASE "-drive file=/a,throttling.bps-total-max=3", "throttling|lasting limit");
-    refused(BASE "-drive file=/a,throttling.group=g", "throttling.group=");
+    refused(BASE "-drive file=/a,throttling.group=g -drive file=/b,throttling.group=g",
+            "throttling.group=g|ide0-hd0");
     refused(BASE "-drive file=/a,cache=none,cache.no-flush=on", "cache.no-flush=on|cache.direct");
     refused(BASE "-drive file=/a,detect-zeroes=unmap", "detect-zeroes=unmap|discard=unmap");
     refused(BASE "-drive file=/a,detect-zeroes=maybe", "detect-zeroes=maybe");
