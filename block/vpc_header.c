@@ -131,8 +131,9 @@ static bool check_type(struct vpc *v, const struct block_config *config, struct 
         break;
     case VHD_TYPE_DIFFERENCING:
         return refuse(config, err,
-                      "is a differencing VHD image, which is not part of this version; merge it "
-                      "with its parent first (vhd-util coalesce)");
+                      "is a differencing VHD image, which is not supported; merge it with its "
+                      "parent (vhd-util coalesce), or, while that is attached nowhere, make a disk "
+                      "of its own: qemu-img convert -f vpc -O qcow2");
     default:
         return damaged(config, err, "its type is not fixed, dynamic or differencing");
     }

@@ -460,7 +460,7 @@ static void test_hostile(void **state)
     i = good;
     i.header[100] ^= 1;
     refused(&i, "checksum of its dynamic header");
-    BAD(vhd_put32(i.footer + VHD_TYPE, VHD_TYPE_DIFFERENCING), "differencing");
+    BAD(vhd_put32(i.footer + VHD_TYPE, VHD_TYPE_DIFFERENCING), "qemu-img convert");
     BAD(vhd_put32(i.footer + VHD_TYPE, 7), "type");
     BAD(vhd_put32(i.footer + VHD_VERSION, 0x20000), "version 2.0");
     BAD(put64(i.footer + VHD_CURRENT_SIZE, 0), "its size");

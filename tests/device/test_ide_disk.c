@@ -134,6 +134,83 @@ static void test_smart(void **state)
     assert_int_equal(data[508], 2);
 }
 
+/* What hdparm asks for, and smartctl before it asks for more: each feature that IDENTIFY offers
+ * answers, and what it does not offer is aborted. */
+static void test_features_as_identified(void **state)
+{
+    struct ide_rig *t = *state;
+    static const struct {
+        const char *option;
+        unsigned word, bit;
+        uint8_t opcode, feature, count, low, mid, high;
+    } uses[] = {
+        {"smartctl -s on", 82, 0, 0xB0, 0xD8, 0, 0, 0x4F, 0xC2},
+        {"hdparm --security-freeze", 82, 1, 0xF5, 0, 0, 0, 0, 0},
+        {"hdparm -C", 82, 3, 0xE5, 0, 0, 0, 0, 0},
+        {"hdparm -S 12", 82, 3, 0xE3, 0, 12, 0, 0, 0},
+        {"hdparm -W1", 82, 5, 0xEF, 0x02, 0, 0, 0, 0},
+        {"hdparm -A1", 82, 6, 0xEF, 0xAA, 0, 0, 0, 0},
+        {"hdparm -N", 82, 10, 0xF8, 0, 0, 0, 0, 0},
+        {"hdparm -B254", 83, 3, 0xEF, 0x05, 254, 0, 0, 0},
+        {"hdparm -M254", 83, 9, 0xEF, 0x42, 254, 0, 0, 0},
+        {"hdparm -N, 48 bits", 83, 10, 0x27, 0, 0, 0, 0, 0},
+        {"hdparm --dco-identify", 83, 11, 0xB1, 0xC2, 0, 0, 0, 0},
+        {"hdparm -F, 28 bits", 83, 12, 0xE7, 0, 0, 0, 0, 0},
+        {"hdparm -F", 83, 13, 0xEA, 0, 0, 0, 0, 0},
+        {"smartctl -l error", 84, 0, 0xB0, 0xD5, 1, 1, 0x4F, 0xC2},
+        {"smartctl -l selftest", 84, 1, 0xB0, 0xD5, 1, 6, 0x4F, 0xC2},
+        {"smartctl -l gplog,0", 84, 5, 0x2F, 0, 1, 0, 0, 0},
+        {"smartctl -l scttemp", 206, 0, 0xB0, 0xD5, 1, 0xE0, 0x4F, 0xC2},
+    };
+    uint16_t id[256];
+
+    for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
+        identify(t, 0, 0xEC, id);
+        bool offered = id[uses[i].word] >> uses[i].bit & 1;
+        out(t, R_DEVICE, 0xE0);
+        out(t, R_ERROR, uses[i].feature);
+        out(t, R_COUNT, 0);
+        out(t, R_COUNT, uses[i].count);
+        out(t, R_LOW, uses[i].low);
+        out(t, R_MID, uses[i].mid);
+        out(t, R_HIGH, uses[i].high);
+        out(t, R_STATUS, uses[i].opcode);
+        run(t);
+        uint8_t status = in(t, R_STATUS);
+        if (offered == !!(status & S_ERR))
+            fail_msg("%s: offered %d, status %#x", uses[i].option, offered, status);
+        if (status & S_ERR)
+            assert_int_equal(in(t, R_ERROR), 4);
+        if (status & S_DRQ) {
+            uint8_t data[512];
+            read_data(t, data, 512);
+        }
+        assert_int_equal(in(t, R_STATUS) & (S_BSY | S_DRQ), 0);
+    }
+
+    /* What is switched shows in the words that say what is on, and only there. */
+    static const struct {
+        uint8_t on, off;
+        unsigned bit;
+    } switches[] = {{0x02, 0x82, 5}, {0xAA, 0x55, 6}};
+    for (unsigned i = 0; i < 4; i++) {
+        out(t, R_ERROR, i & 1 ? switches[i / 2].on : switches[i / 2].off);
+        out(t, R_STATUS, 0xEF);
+        run(t);
+        assert_int_equal(in(t, R_STATUS), S_OK);
+        identify(t, 0, 0xEC, id);
+        assert_int_equal(id[85] >> switches[i / 2].bit & 1, i & 1);
+        assert_int_equal(id[82] >> switches[i / 2].bit & 1, 1);
+    }
+    /* Sizes agree: 28 bits, 48 bits, native. */
+    uint64_t all =
+        (uint64_t)id[103] << 48 | (uint64_t)id[102] << 32 | (uint32_t)id[101] << 16 | id[100];
+    assert_int_equal(id[60] | (uint32_t)id[61] << 16, all);
+    lba48(t, 0, 0x27, 0, 0);
+    assert_int_equal(in(t, R_STATUS), S_OK);
+    assert_int_equal(get_lba48(t), all - 1);
+}
+
 static void test_smart_errors(void **state)
 {
     struct ide_rig *t = *state;
@@ -724,6 +801,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_smart),
+        T(test_features_as_identified),
         T(test_smart_errors),
         T(test_host_protected_area),
         T(test_resize),
