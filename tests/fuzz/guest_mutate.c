@@ -342,6 +342,72 @@ static void put_ahci(struct writer *w, struct randoms *r)
     put_store(w, port + 0x10, UINT32_MAX);
 }
 
+static void put_dma(struct writer *w, bool only, const uint32_t *words, unsigned count)
+{
+    put(w, GUEST_DMA | (only ? 0x40 : 0), 1);
+    put(w, count * 4 - 1, 1);
+    put(w, 0, 1);
+    for (unsigned i = 0; i < count; i++)
+        put(w, words[i], 4);
+}
+
+/* A transaction at a USB device: what the controller finds in memory in turn, frame list, queue,
+ * transfer descriptor, data; then it runs for a while. */
+static void put_uhci(struct writer *w, struct randoms *r)
+{
+    static const uint8_t pids[] = {0x2D, 0x69, 0x69, 0xE1};
+    static const uint32_t setups[][2] = {
+        {0x01000680, 0x00120000},
+        {0x00050500, 0},
+        {0x00010900, 0},
+        {0x22000681, 0x00FF0000},
+        {0x000A21, 0},
+        {0x00080323, 1},
+        {0x00040323, 1},
+        {0x02000921, 0x00010000},
+        {0x00010300, 0},
+        {0x0000A3, 0x00040001},
+        {0x01000680, 0xFFFF0000},
+    };
+    const uint16_t io = 0xC540;
+    const uint16_t port = (uint16_t)(io + 0x10 + 2 * below(r, 2));
+    const bool queued = !one_in(r, 4);
+    if (one_in(r, 2)) {
+        put_out(w, port, 1, 0x0200);
+        put_out(w, port, 1, 0);
+        put_out(w, port, 1, 4);
+    }
+    if (one_in(r, 2))
+        put_out(w, (uint16_t)(io + 8), 2, some_ram(r));
+    if (one_in(r, 8))
+        put_out(w, (uint16_t)(io + below(r, 20)), 1, any(r));
+    const uint32_t entry = (some_ram(r) & ~0xFu) | (queued ? 2 : 0);
+    const uint32_t head[2] = {one_in(r, 4) ? some_ram(r) | 2 : 1, some_ram(r) & ~0xFu};
+    const uint32_t td[4] = {
+        one_in(r, 2) ? 1 : some_ram(r) | below(r, 8),
+        one_in(r, 8) ? any(r)
+                     : 0x00800000 | below(r, 4) << 27 | below(r, 2) << 29 | below(r, 2) << 24,
+        (one_in(r, 16) ? any(r) & 0xFF : pids[below(r, 4)]) | below(r, 6) << 8 |
+            (one_in(r, 3) ? 1u << 15 : 0) | (one_in(r, 8) ? below(r, 2048) : 7) << 21,
+        some_ram(r),
+    };
+    const unsigned setup = below(r, sizeof(setups) / sizeof(setups[0]));
+    const uint32_t odd[2] = {any(r), any(r)};
+    put_dma(w, true, &entry, 1);
+    if (queued)
+        put_dma(w, false, head, 2);
+    put_dma(w, false, td, 4);
+    put_dma(w, false, one_in(r, 4) ? odd : setups[setup], 2);
+    put_out(w, io, 1, one_in(r, 16) ? any(r) : 0xC1);
+    put(w, GUEST_TIME | 1 << 6, 1);
+    put(w, below(r, 1000), 2);
+    if (one_in(r, 4)) {
+        put(w, GUEST_EVENT, 1);
+        put(w, below(r, 2), 1); /* a key, or the pointer */
+        put(w, any(r), 4);
+    }
+}
+
 /* Ports that come in pairs, an index and its data. */
 static void put_pair(struct writer *w, struct randoms *r)
 {
@@ -524,7 +590,11 @@ static void add(struct program *p, struct randoms *r)
 {
     struct writer w = {.len = 0};
     unsigned op = one_in(r, 2) ? p->count : below(r, p->count + 1);
-    switch (below(r, 13)) {
+    switch (below(r, 15)) {
+    case 13:
+    case 14:
+        put_uhci(&w, r);
+        break;
     case 0:
     case 1:
         put_ata(&w, r);
