@@ -119,17 +119,37 @@ static inline uint8_t apply(const struct rop *r, uint8_t s, uint8_t d)
     return (uint8_t)(r->one ^ (r->src & s) ^ (r->dst & d) ^ (r->both & s & d));
 }
 
+#define GROUP 32 /* bytes, of which a compiler makes vectors */
+
+/* For source and destination that do not overlap, or the destination is behind. Returns how many
+ * bytes are done: all but the last few. */
+static size_t combine_groups(const struct rop *r, const uint8_t *s, uint8_t *d, size_t n)
+{
+    const struct rop rop = *r;
+    size_t at = 0;
+    for (; at + GROUP <= n; at += GROUP) {
+        uint8_t src[GROUP], dst[GROUP];
+        memcpy(src, s + at, GROUP);
+        memcpy(dst, d + at, GROUP);
+        for (size_t i = 0; i < GROUP; i++)
+            dst[i] = apply(&rop, src[i], dst[i]);
+        memcpy(d + at, dst, GROUP);
+    }
+    return at;
+}
+
 /* Byte by byte in the BLT's direction: where source and destination overlap it shows. */
 static void combine(const struct rop *r, const uint8_t *s, uint8_t *d, size_t n, bool backward)
 {
     const struct rop rop = *r;
-    if (rop.table == ROP_SOURCE && (s >= d + n || s + n <= d || (backward ? s <= d : s >= d))) {
+    bool apart = s >= d + n || s + n <= d;
+    if (rop.table == ROP_SOURCE && (apart || (backward ? s <= d : s >= d))) {
         memmove(d, s, n);
-    } else if (backward) {
+    } else if (backward && !apart) {
         for (size_t i = n; i-- > 0;)
             d[i] = apply(&rop, s[i], d[i]);
     } else {
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = apart || s >= d ? combine_groups(&rop, s, d, n) : 0; i < n; i++)
             d[i] = apply(&rop, s[i], d[i]);
     }
 }

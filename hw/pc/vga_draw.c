@@ -417,6 +417,32 @@ static uint32_t widen6(uint32_t v)
     return (v & 0x3F) << 2 | (v >> 4 & 3);
 }
 
+#define GROUP 8 /* pixels: lines have a multiple of it, and a compiler makes vectors of them */
+
+static void draw_line15(const uint8_t *in, uint32_t *line, uint32_t width)
+{
+    for (uint32_t x = 0; x + GROUP <= width; x += GROUP) {
+        uint16_t v[GROUP];
+        uint32_t to[GROUP];
+        memcpy(v, in + (size_t)x * 2, sizeof(v));
+        for (uint32_t i = 0; i < GROUP; i++)
+            to[i] = widen5(v[i] >> 10) << 16 | widen5(v[i] >> 5) << 8 | widen5(v[i]);
+        memcpy(line + x, to, sizeof(to));
+    }
+}
+
+static void draw_line16(const uint8_t *in, uint32_t *line, uint32_t width)
+{
+    for (uint32_t x = 0; x + GROUP <= width; x += GROUP) {
+        uint16_t v[GROUP];
+        uint32_t to[GROUP];
+        memcpy(v, in + (size_t)x * 2, sizeof(v));
+        for (uint32_t i = 0; i < GROUP; i++)
+            to[i] = widen5(v[i] >> 11) << 16 | widen6(v[i] >> 5) << 8 | widen5(v[i]);
+        memcpy(line + x, to, sizeof(to));
+    }
+}
+
 static void draw_linear_line(const struct vga_frame *f, const uint8_t *in, uint32_t *line)
 {
     switch (f->kind) {
@@ -425,16 +451,10 @@ static void draw_linear_line(const struct vga_frame *f, const uint8_t *in, uint3
             line[x] = f->palette[in[x]];
         break;
     case VGA_LINEAR15:
-        for (uint32_t x = 0; x < f->width; x++, in += 2) {
-            uint32_t v = (uint32_t)(in[0] | in[1] << 8);
-            line[x] = widen5(v >> 10) << 16 | widen5(v >> 5) << 8 | widen5(v);
-        }
+        draw_line15(in, line, f->width);
         break;
     case VGA_LINEAR16:
-        for (uint32_t x = 0; x < f->width; x++, in += 2) {
-            uint32_t v = (uint32_t)(in[0] | in[1] << 8);
-            line[x] = widen5(v >> 11) << 16 | widen6(v >> 5) << 8 | widen5(v);
-        }
+        draw_line16(in, line, f->width);
         break;
     case VGA_LINEAR24:
         for (uint32_t x = 0; x < f->width; x++, in += 3)
@@ -515,9 +535,9 @@ static bool frame_fits(const struct vga_frame *f, uint64_t vram_bytes)
     if (!f->width || !f->height || f->width > DISPLAY_MAX_WIDTH || f->height > DISPLAY_MAX_HEIGHT)
         return false;
     if (f->kind >= VGA_LINEAR8) {
-        return f->wrap && !(f->wrap & (f->wrap - 1)) && f->max_row <= 31 && f->line_repeat >= 1 &&
-               f->line_repeat <= 2 && (uint64_t)f->width * linear_bytes(f) <= f->wrap &&
-               vga_frame_extent(f) <= vram_bytes;
+        return !(f->width % GROUP) && f->wrap && !(f->wrap & (f->wrap - 1)) && f->max_row <= 31 &&
+               f->line_repeat >= 1 && f->line_repeat <= 2 &&
+               (uint64_t)f->width * linear_bytes(f) <= f->wrap && vga_frame_extent(f) <= vram_bytes;
     }
     if (f->kind == VGA_BLANK)
         return true;

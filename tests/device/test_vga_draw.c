@@ -264,6 +264,116 @@ static void test_vbe_banked(void **state)
     close_screen();
 }
 
+/* Modes that programs make for themselves, and split and moved ones. */
+static void test_more_modes(void **state)
+{
+    uint8_t buf[65536];
+    (void)state;
+    open_screen("more modes");
+    set_mode(&mode_x);
+    index_out(0x3D4, 0x11, 0x2C);
+    index_out(0x3D4, 0x01, 0x59); /* 360 columns */
+    index_out(0x3D4, 0x09, 0x40); /* of single lines: 480 */
+    index_out(0x3D4, 0x13, 0x2D);
+    outb(NULL, 0x3C2, 0xE7);
+    planes_noise(65536, 61);
+    expect_picture("mode X, 360x480");
+    index_out(0x3D4, 0x09, 0x43);
+    expect_picture("mode X, 360x120");
+    set_mode(&mode_13);
+    noise(buf, sizeof(buf), 62);
+    write_window(0xA0000, buf, sizeof(buf));
+    index_out(0x3D4, 0x18, 0x8F);
+    index_out(0x3D4, 0x07, 0x0F);
+    index_out(0x3D4, 0x09, 0x01);
+    index_out(0x3D4, 0x0C, 0x1F);
+    expect_picture("mode 13h, split, moved");
+    set_mode(&mode_0d);
+    index_out(0x3D4, 0x0C, 0x20);
+    index_out(0x3D4, 0x13, 0x28);
+    expect_picture("mode 0Dh, second page, longer lines");
+    set_mode(&mode_12);
+    index_out(0x3D4, 0x09, 0xC0); /* 640x240 */
+    expect_picture("mode 12h, double scan");
+    attr_out(0x10, 0x81); /* four bits of colour select */
+    attr_out(0x14, 0x0A);
+    expect_picture("mode 12h, colour select");
+    set_mode(&mode_03);
+    load_font(0, 3);
+    index_out(0x3D4, 0x01, 0x83); /* 132 columns */
+    index_out(0x3D4, 0x13, 0x42);
+    index_out(0x3C4, 1, 0x01);
+    attr_out(0x13, 0);
+    fill_text(132 * 60, 4);
+    index_out(0x3D4, 0x0A, 0x20);
+    expect_picture("text 132x25");
+    index_out(0x3D4, 0x09, 0x47);
+    expect_picture("text 132x50");
+    close_screen();
+}
+
+/* What the graphics controller makes of bytes, by the picture: write modes, functions, latches,
+ * bit and map masks, set/reset, odd/even and chained addresses. */
+static void test_drawn_through_registers(void **state)
+{
+    uint8_t buf[2000];
+    (void)state;
+    open_screen("write modes");
+    set_mode(&mode_12);
+    planes_noise(40000, 71);
+    noise(buf, sizeof(buf), 72);
+    for (uint8_t n = 0; n < 16; n++) {
+        uint32_t at = 0xA0000 + n * 2400u;
+        index_out(0x3CE, 5, n & 3);
+        index_out(0x3CE, 3, (uint8_t)(n >> 2 << 3 | (n & 7)));
+        index_out(0x3CE, 8, (uint8_t)(0xFF ^ n * 5));
+        index_out(0x3CE, 0, (uint8_t)(n * 7 & 15));
+        index_out(0x3CE, 1, (uint8_t)(n * 11 & 15));
+        index_out(0x3C4, 2, (uint8_t)(15 - (n & 3)));
+        read_window(at + 100); /* the latches */
+        write_window(at, buf, sizeof(buf));
+    }
+    expect_picture("write modes and functions");
+    set_mode(&mode_0d);
+    index_out(0x3C4, 4, 0x02); /* odd/even */
+    index_out(0x3CE, 5, 0x10);
+    index_out(0x3CE, 6, 0x07);
+    index_out(0x3C4, 2, 0x06);
+    write_window(0xA0000, buf, sizeof(buf));
+    expect_picture("odd/even in mode 0Dh");
+    close_screen();
+}
+
+/* Up to the end of video memory. */
+static void test_vbe_limits(void **state)
+{
+    static uint8_t buf[1u << 20];
+    static const struct {
+        uint16_t width, height, bpp, x, y;
+        const char *name;
+    } modes[] = {
+        {1600, 1200, 16, 0, 3900, "VBE 1600x1200x16, the end of memory"},
+        {1920, 1080, 32, 0, 1000, "VBE 1920x1080x32, moved"},
+        {2560, 1600, 32, 0, 38, "VBE 2560x1600x32, the end of memory"},
+        {640, 400, 8, 8, 25000, "VBE 640x400x8, the end of memory"},
+        {800, 600, 24, 16, 6000, "VBE 800x600x24, moved"},
+    };
+    (void)state;
+    open_screen("vbe limits");
+    set_mode(&mode_13);
+    for (uint32_t at = 0; at < 16u << 20; at += sizeof(buf)) {
+        noise(buf, sizeof(buf), 81 + at / (uint32_t)sizeof(buf));
+        write_lfb(at, buf, sizeof(buf));
+    }
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+        vbe_mode(modes[i].width, modes[i].height, modes[i].bpp, 0xC0); /* nothing is cleared */
+        vbe_out(8, modes[i].x);
+        vbe_out(9, modes[i].y);
+        expect_picture(modes[i].name);
+    }
+    close_screen();
+}
+
 /* What the stock model leaves out: by the pixel ------------------------------------------- */
 
 static uint32_t pixel(int x, int y)
@@ -651,7 +761,10 @@ int main(void)
         cmocka_unit_test(test_monochrome),
         cmocka_unit_test(test_cga),
         cmocka_unit_test(test_packed),
+        cmocka_unit_test(test_more_modes),
+        cmocka_unit_test(test_drawn_through_registers),
         cmocka_unit_test(test_vbe),
+        cmocka_unit_test(test_vbe_limits),
         cmocka_unit_test(test_vbe_banked),
         cmocka_unit_test(test_blink),
         cmocka_unit_test(test_cursor_skew),

@@ -129,6 +129,13 @@ static inline void write_window(uint32_t addr, const uint8_t *buf, size_t len)
     trace_bytes("write", addr, buf, len);
 }
 
+static inline uint8_t read_window(uint32_t addr)
+{
+    if (scr.trace)
+        fprintf(scr.trace, "read %u\n", addr);
+    return (uint8_t)bus_mem_read(scr.rig->bus, addr, 1);
+}
+
 static inline void write_lfb(uint32_t offset, const uint8_t *buf, size_t len)
 {
     memcpy(scr.rig->hv->vram + offset, buf, len);

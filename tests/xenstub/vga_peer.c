@@ -184,6 +184,8 @@ int main(int argc, char **argv)
             vcpu_out(x, 0, (uint16_t)a, 2, v);
         else if (sscanf(line, "inb %u", &a) == 1)
             vcpu_in(x, 0, (uint16_t)a, 1);
+        else if (sscanf(line, "read %u", &a) == 1)
+            vcpu_read(x, 0, a, 1);
         else if (!strncmp(line, "write ", 6))
             write_line(line + 6, false);
         else if (!strncmp(line, "device ", 7))
