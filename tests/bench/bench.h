@@ -44,6 +44,14 @@ enum row {
     PAINT_CPU_RAW,
     PAINT_TIME_TIGHT,
     PAINT_CPU_TIGHT,
+    /* Moving pictures: of each scene, for one viewer and for eight: VIEW_FIGURES rows. */
+    VIEW_FIRST,
+    VIEW_END = VIEW_FIRST + 18,
+    ANSWER_1 = VIEW_END, /* a key to the screen */
+    ANSWER_8,
+    STALL_NONE, /* a port read while a film runs; while its viewer takes nothing; the ratio */
+    STALL_ONE,
+    STALL_RATIO,
     NEXT_1,
     NEXT_10,
     NEXT_50,
@@ -140,6 +148,8 @@ bool polling_table(unsigned pairs);
 /* disks.c: images of several kinds on IDE, AHCI and PV; prints its own table. `only`: the disks
  * whose name starts so ("IDE"); NULL: all. */
 bool disks_table(unsigned pairs, const char *only);
+/* viewers.c: moving pictures to several viewers. */
+bool viewer_rows(struct xenstub *x, const struct setup *s, struct figures *f);
 
 /* The viewer that only watches: until a byte comes on fd. */
 void watch_idly(struct xenstub *x, unsigned port, int fd);

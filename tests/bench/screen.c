@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "screen.h"
 
 #define PICTURES 20u
 #define PACE_US  100000.0 /* a new picture so often */
@@ -23,7 +24,7 @@ struct marks {
     int columns[2], first, step, end; /* pixels: in two columns, at lines first, first + step, … */
 };
 
-static rfbClient *view(unsigned port, const char *encodings)
+rfbClient *screen_view(unsigned port, const char *encodings, int compress, int quality)
 {
     rfbEnableClientLogging = FALSE;
     for (unsigned i = 0; i < 200; i++) {
@@ -32,8 +33,9 @@ static rfbClient *view(unsigned port, const char *encodings)
             return NULL;
         c->canHandleNewFBSize = TRUE;
         c->appData.encodingsString = encodings;
-        c->appData.enableJPEG = FALSE;
-        c->appData.compressLevel = 1;
+        c->appData.enableJPEG = quality >= 0;
+        c->appData.qualityLevel = quality;
+        c->appData.compressLevel = compress;
         c->serverHost = strdup("127.0.0.1");
         c->serverPort = (int)port;
         if (rfbInitClient(c, NULL, NULL))
@@ -43,7 +45,7 @@ static rfbClient *view(unsigned port, const char *encodings)
     return NULL;
 }
 
-static void view_end(rfbClient *c)
+void screen_view_end(rfbClient *c)
 {
     if (!c)
         return;
@@ -99,7 +101,7 @@ static bool view_until(rfbClient *c, const struct marks *m, unsigned colour)
 /* --- text mode 3: 80 by 25 cells of 9 by 16 pixels, as a VGA BIOS sets it --- */
 
 #define CELLS   (80 * 25)
-#define SOLID   0xDB
+#define SOLID   SCREEN_SOLID
 #define MARK_DX 4
 #define MARK_DY 8
 
@@ -128,7 +130,7 @@ static void load_font(struct xenstub *x)
     vcpu_out(x, 0, 0x3CE, 2, 0x0E06);
 }
 
-static void text_mode(struct xenstub *x)
+void screen_text_mode(struct xenstub *x)
 {
     static const uint8_t sequencer[] = {0x03, 0x00, 0x03, 0x00, 0x02},
                          crtc[] = {0x5F, 0x4F, 0x50, 0x82, 0x55, 0x81, 0xBF, 0x1F, 0x00,
@@ -172,11 +174,11 @@ static void text_picture(struct xenstub *x, unsigned n, unsigned colour)
 
 /* --- 1024 by 768 pixels of 32 bits: the Bochs display interface --- */
 
-#define WIDTH  1024
-#define HEIGHT 768
+#define WIDTH  SCREEN_WIDTH
+#define HEIGHT SCREEN_HEIGHT
 #define TILE   16
 
-static void big_mode(struct xenstub *x)
+void screen_big_mode(struct xenstub *x)
 {
     static const uint16_t set[][2] = {{4, 0}, {1, WIDTH}, {2, HEIGHT}, {3, 32}, {4, 0x41}};
     for (unsigned i = 0; i < sizeof(set) / sizeof(set[0]); i++) {
@@ -212,8 +214,8 @@ struct show {
 };
 
 static const struct show text = {
-    text_mode, text_picture, {{MARK_DX, 79 * 9 + MARK_DX}, MARK_DY, 16, 25 * 16}};
-static const struct show big = {big_mode, big_picture, {{0, WIDTH - 1}, 0, TILE, HEIGHT}};
+    screen_text_mode, text_picture, {{MARK_DX, 79 * 9 + MARK_DX}, MARK_DY, 16, 25 * 16}};
+static const struct show big = {screen_big_mode, big_picture, {{0, WIDTH - 1}, 0, TILE, HEIGHT}};
 
 /* Pictures at an even pace, at changing moments of the device model's own: ms until the viewer has
  * one, and CPU ms of each. */
@@ -221,7 +223,7 @@ static bool show(struct xenstub *x, unsigned port, const struct show *what, cons
                  double *time, double *cpu)
 {
     double took[PICTURES], pace[PICTURES];
-    rfbClient *c = view(port, encodings);
+    rfbClient *c = screen_view(port, encodings, 1, -1);
     bool ok = c;
     what->picture(x, 0, 7);
     ok = ok && view_until(c, &what->marks, 7) && view_for(c, now_us() + 2 * PACE_US);
@@ -235,7 +237,7 @@ static bool show(struct xenstub *x, unsigned port, const struct show *what, cons
         ok = ok && view_for(c, start + PACE_US + i * 7919 % 33000);
         pace[i] = (usage_of(xenstub_pid(x), false).cpu_us - before) / 1e3;
     }
-    view_end(c);
+    screen_view_end(c);
     *time = median(took, PICTURES);
     *cpu = median(pace, PICTURES);
     return ok;
@@ -267,13 +269,14 @@ bool screen_rows(struct xenstub *x, const struct setup *s, struct figures *f)
 
 void watch_idly(struct xenstub *x, unsigned port, int fd)
 {
-    text_mode(x); /* as firmware leaves it: without, the attribute controller shows nothing */
-    big_mode(x);
+    screen_text_mode(
+        x); /* as firmware leaves it: without, the attribute controller shows nothing */
+    screen_big_mode(x);
     big_picture(x, 0, 7);
-    rfbClient *c = view(port, "tight raw");
+    rfbClient *c = screen_view(port, "tight raw", 1, -1);
     if (!c || !view_until(c, &big.marks, 7)) {
         fprintf(stderr, "bench: the idle viewer got no picture\n");
-        view_end(c);
+        screen_view_end(c);
         return;
     }
     for (;;) {
@@ -283,5 +286,5 @@ void watch_idly(struct xenstub *x, unsigned port, int fd)
         if (p[0].revents || ((c->buffered || p[1].revents) && !HandleRFBServerMessage(c)))
             break;
     }
-    view_end(c);
+    screen_view_end(c);
 }
