@@ -150,12 +150,13 @@ static void move(void *opaque, int x, int y, int wheel, unsigned buttons)
     ++*(unsigned *)opaque;
 }
 
-static void act(struct scene *scene, struct display *display, unsigned what)
+static void act(struct scene *scene, struct display *display, struct input *input, unsigned what)
 {
     static const int sizes[][2] = {{64, 48}, {1, 1}, {200, 100}, {33, 17}, {320, 200}};
     if (!what)
         return;
     scene->shade = scene->shade * 2654435761u + 1;
+    input_set_leds(input, scene->shade >> 8);
     if (what == 3) {
         unsigned i = (scene->shade >> 16) % (sizeof(sizes) / sizeof(sizes[0]));
         scene->width = sizes[i][0];
@@ -245,8 +246,8 @@ static void send_all(struct viewer *v, const uint8_t *p, size_t len)
     }
 }
 
-static void run(struct vnc *vnc, struct loop *loop, struct display *display, struct scene *scene,
-                struct fuzz_input *in, unsigned flags)
+static void run(struct vnc *vnc, struct loop *loop, struct display *display, struct input *input,
+                struct scene *scene, struct fuzz_input *in, unsigned flags)
 {
     struct viewer viewers[2];
     unsigned count = flags & TWO ? 2 : 1;
@@ -259,7 +260,7 @@ static void run(struct vnc *vnc, struct loop *loop, struct display *display, str
         const uint8_t *p = fuzz_take_bytes(in, piece ? piece : in->left, &len);
         send_all(&viewers[n % count], p, len);
         settle(vnc, loop);
-        act(scene, display, show >> n % 4 * 2 & 3);
+        act(scene, display, input, show >> n % 4 * 2 & 3);
         settle(vnc, loop);
     }
     for (unsigned i = 0; i < count; i++) {
@@ -330,7 +331,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct vnc *vnc = vnc_open(&config, &err);
     if (!vnc || (flags & PASSWORD && !vnc_set_password(vnc, password, false, &err)))
         abort();
-    run(vnc, loop, display, &scene, &in, flags);
+    run(vnc, loop, display, input, &scene, &in, flags);
     for (unsigned code = 1; code < 0x300; code++)
         fuzz_assert(!input_key_is_down(input, code)); /* who has left holds nothing */
     vnc_close(vnc);
