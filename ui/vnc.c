@@ -27,8 +27,8 @@
 #define ACCEPT_BURST   32        /* connections a second */
 #define LOG_BURST      16        /* lines a minute */
 #define LOG_PERIOD     (60 * NS_PER_S)
-#define TILE_WIDTH     32 /* pixels that are sent when one of them changed */
-#define TILE_HEIGHT    16
+#define TILE_WIDTH     16 /* pixels that are sent when one of them changed */
+#define TILE_HEIGHT    8
 #define THREAD_STACK   (256 * 1024)
 #define KEEPALIVE_S    60    /* silence after which the kernel asks whether the peer still is */
 #define DEAD_PEER_MS   30000 /* no acknowledgement for that long: it is not */
@@ -354,6 +354,7 @@ static void admit(struct vnc *vnc, struct vnc_client *client)
     client->welcomed = true;
     client->whole = true;
     want_updates(vnc, true);
+    display_quicken(vnc->display); /* others may have looked at a still picture for long */
     client->frame.width = vnc->surface ? vnc->surface->width : 640;
     client->frame.height = vnc->surface ? vnc->surface->height : 480;
     atomic_store_explicit(&client->phase, VNC_VIEWING, memory_order_release);

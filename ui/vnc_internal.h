@@ -21,7 +21,7 @@
 #include "ui/vnc.h"
 
 #define VNC_RING          256 /* events a viewer may be ahead; a power of two */
-#define VNC_MAX_RECTS     128 /* more changed rectangles than this become one */
+#define VNC_MAX_RECTS     256 /* more changed rectangles than this become one */
 #define VNC_MAX_HELD      32  /* keys one viewer may hold */
 #define VNC_PASSWORD_SIZE 8   /* DES key, RFC 6143 7.2.2 */
 

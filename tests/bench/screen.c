@@ -53,11 +53,16 @@ void screen_view_end(rfbClient *c)
     rfbClientCleanup(c);
 }
 
+int screen_wait(rfbClient *c, unsigned us)
+{
+    return c->buffered > 0 ? 1 : WaitForMessage(c, us);
+}
+
 /* Takes what comes in until `until`. */
 static bool view_for(rfbClient *c, double until)
 {
     for (double left; (left = until - now_us()) > 0;) {
-        int n = WaitForMessage(c, left < 1 ? 1 : (unsigned)left);
+        int n = screen_wait(c, left < 1 ? 1 : (unsigned)left);
         if (n < 0 || (n > 0 && !HandleRFBServerMessage(c)))
             return false;
     }
@@ -91,7 +96,7 @@ static bool view_until(rfbClient *c, const struct marks *m, unsigned colour)
     while (!complete(c, m, colour)) {
         if (now_us() > end)
             return false;
-        int n = WaitForMessage(c, 100000);
+        int n = screen_wait(c, 100000);
         if (n < 0 || (n > 0 && !HandleRFBServerMessage(c)))
             return false;
     }

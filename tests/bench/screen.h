@@ -20,4 +20,8 @@ void screen_big_mode(struct xenstub *x);
 rfbClient *screen_view(unsigned port, const char *encodings, int compress, int quality);
 void screen_view_end(rfbClient *c);
 
+/* WaitForMessage (1: there is one, 0: not in time, -1), which does not know of messages that have
+ * been read already, with the one before. */
+int screen_wait(rfbClient *c, unsigned us);
+
 #endif

@@ -55,7 +55,7 @@ static void *watch(void *opaque)
             usleep(10000);
             continue;
         }
-        int n = WaitForMessage(w->c, 20000);
+        int n = screen_wait(w->c, 20000);
         if (n < 0 || (n > 0 && !HandleRFBServerMessage(w->c)))
             break;
         unsigned colour = mark_of(w->c);
@@ -275,7 +275,7 @@ static double answer_row(struct xenstub *x, unsigned port, unsigned count)
     double took[ANSWERS];
     bool ok = watchers_start(w, count, port);
     put_mark(x, 7);
-    ok = ok && all_see(w, count, 7, now_us() + ANSWER_US);
+    ok = ok && all_see(w, count, 7, now_us() + 5 * ANSWER_US);
     vcpu_out(x, 0, 0x64, 1, 0x60); /* i8042: translated, no interrupts */
     vcpu_out(x, 0, 0x60, 1, 0x40);
     vcpu_out(x, 0, 0x60, 1, 0x40);
@@ -341,7 +341,8 @@ static double reads_beside_film(struct xenstub *x, unsigned port, bool stalled)
 
 bool viewer_rows(struct xenstub *x, const struct setup *s, struct figures *f)
 {
-    void (*mode)(struct xenstub * x) = NULL;
+    void (*mode)(struct xenstub * x) = screen_text_mode;
+    mode(x); /* as firmware leaves it: without, the attribute controller shows nothing */
     for (unsigned i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
         if (scenes[i].mode != mode)
             scenes[i].mode(x);
