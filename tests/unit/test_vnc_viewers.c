@@ -87,6 +87,7 @@ static bool screenshot(uint32_t *pixels)
 {
     FILE *f = popen("xwd -root -silent 2>/dev/null", "r");
     uint8_t word[4];
+    static uint8_t line[X_WIDTH * 4];
     uint32_t header[25];
     bool ok = f;
 
@@ -95,13 +96,20 @@ static bool screenshot(uint32_t *pixels)
         header[i] =
             (uint32_t)word[0] << 24 | (uint32_t)word[1] << 16 | (uint32_t)word[2] << 8 | word[3];
     }
-    /* 0 header's size, 4 width, 5 height, 7 byte order, 12 bytes a line, 19
-     * colours of 12 bytes */
+    /* 0 header's size, 4 width, 5 height, 7 byte order, 11 bits per pixel (24 where windows differ
+     * in their visuals), 12 bytes a line, 19 colours of 12 bytes */
+    size_t bytes = ok ? header[11] / 8 : 0;
     ok = ok && header[4] == X_WIDTH && header[5] == X_HEIGHT && header[7] == 0 &&
-         header[12] == X_WIDTH * 4 && header[0] >= 100 && header[0] < 4096 && header[19] <= 256;
+         (bytes == 3 || bytes == 4) && header[12] >= X_WIDTH * bytes &&
+         header[12] <= sizeof(line) && header[0] >= 100 && header[0] < 4096 && header[19] <= 256;
     for (uint32_t skip = ok ? header[0] - 100 + header[19] * 12 : 0; ok && skip; skip--)
         ok = fgetc(f) != EOF;
-    ok = ok && fread(pixels, 4, X_WIDTH * X_HEIGHT, f) == X_WIDTH * X_HEIGHT;
+    for (size_t y = 0; ok && y < X_HEIGHT; y++) {
+        ok = fread(line, header[12], 1, f) == 1;
+        for (size_t x = 0; x < X_WIDTH; x++)
+            pixels[y * X_WIDTH + x] = line[x * bytes] | (uint32_t)line[x * bytes + 1] << 8 |
+                                      (uint32_t)line[x * bytes + 2] << 16;
+    }
     if (f)
         pclose(f);
     return ok;
@@ -256,6 +264,7 @@ static void test_tightvnc(void **state)
     see(argv[0], argv, free_port(), false);
 }
 
+/* Its window stays as large as it is, and the picture is scaled into it: no pixels to compare. */
 static void test_gtk_vnc(void **state)
 {
     char where[32];
@@ -263,7 +272,7 @@ static void test_gtk_vnc(void **state)
 
     (void)state;
     snprintf(where, sizeof(where), "127.0.0.1:%u", free_port() - 5900);
-    see(argv[0], argv, free_port(), true);
+    see(argv[0], argv, free_port(), false);
 }
 
 static int open_x(void **state)
