@@ -13,7 +13,7 @@
 #include "ui/lineedit.h"
 
 #define PROMPT     "(qemu) "
-#define INPUT_SIZE 64 /* bytes at a time: as many as their echo has room for */
+#define INPUT_SIZE 64 /* bytes taken at a time */
 
 struct hmp_console {
     struct qmp *qmp;
@@ -23,10 +23,12 @@ struct hmp_console {
     bool quit;
     bool greeted;
     struct deferred later; /* greets, or ends the process */
+    /* Typed behind a line whose answer has not been taken. */
+    uint8_t in[INPUT_SIZE];
+    size_t in_len;
     /* Said and not yet taken. */
     char *out;
     size_t out_len, out_size;
-    bool full; /* some is left out */
 };
 
 static void end_if_told(struct hmp_console *c)
@@ -40,8 +42,6 @@ static void flush(struct hmp_console *c)
     size_t n = chardev_write(c->chardev, (const uint8_t *)c->out, c->out_len);
     memmove(c->out, c->out + n, c->out_len - n);
     c->out_len -= n;
-    if (!c->out_len)
-        c->full = false;
     end_if_told(c);
 }
 
@@ -51,11 +51,9 @@ static void put(void *opaque, const char *buf, size_t len)
     size_t total = c->out_len + len;
     if (total > c->out_size) {
         size_t size = total < 4096 ? 4096 : total + total / 2;
-        char *bigger = total <= 2 * HMP_MAX_OUTPUT ? realloc(c->out, size) : NULL;
-        if (!bigger) {
-            c->full = true;
-            return;
-        }
+        char *bigger = realloc(c->out, size);
+        if (!bigger)
+            return; /* there are worse things to do without memory than to say less */
         c->out = bigger;
         c->out_size = size;
     }
@@ -90,7 +88,7 @@ static const struct lineedit_user user = {.output = put, .line = line, .complete
 static size_t room(void *opaque)
 {
     const struct hmp_console *c = opaque;
-    return c->out_len || c->quit ? 0 : INPUT_SIZE;
+    return c->out_len || c->in_len || c->quit ? 0 : INPUT_SIZE;
 }
 
 static void greet(struct hmp_console *c)
@@ -102,19 +100,36 @@ static void greet(struct hmp_console *c)
     flush(c);
 }
 
+/* One line after the other, as long as answers are taken. */
+static void take_lines(struct hmp_console *c)
+{
+    while (c->in_len && !c->out_len && !c->quit) {
+        size_t n = 0;
+        while (n < c->in_len && c->in[n] != '\r' && c->in[n] != '\n')
+            n++;
+        n += n < c->in_len;
+        lineedit_feed(c->editor, c->in, n);
+        memmove(c->in, c->in + n, c->in_len - n);
+        c->in_len -= n;
+        flush(c);
+    }
+}
+
 static void receive(void *opaque, const uint8_t *buf, size_t len)
 {
     struct hmp_console *c = opaque;
     if (!c->greeted) /* who is at a pty is known by what is typed there */
         greet(c);
-    lineedit_feed(c->editor, buf, len);
-    flush(c);
+    memcpy(c->in, buf, len);
+    c->in_len = len;
+    take_lines(c);
 }
 
 static void writable(void *opaque)
 {
     struct hmp_console *c = opaque;
     flush(c);
+    take_lines(c);
     if (!c->out_len)
         chardev_accept_input(c->chardev);
 }
@@ -124,7 +139,7 @@ static void event(void *opaque, bool connected)
     struct hmp_console *c = opaque;
     /* The next one finds nothing of what this one wrote. */
     lineedit_clear(c->editor);
-    c->out_len = 0;
+    c->out_len = c->in_len = 0;
     c->greeted = false;
     if (connected)
         loop_defer(c->qmp->loop, &c->later);

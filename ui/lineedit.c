@@ -28,11 +28,9 @@ struct lineedit_words {
     unsigned count;
 };
 
-#define NOTHING "ring-bell"
-
-/* What keys do, beside the library's own emacs bindings. Those that end in files, users, signals or
- * the end of input reach nothing in the box, and are taken off the keys all the same; a repetition
- * count would be a loop of any length, and vi's mode has more of those. */
+/* All that keys do: the library gets none of its own (lineedit_box_add_bindings). So none reads
+ * files or completes their names, sends signals, or starts a repetition count (a loop as long as
+ * the peer likes) or vi's mode (whose start frees a table that is in use). */
 static const struct {
     const char *keys, *action;
 } bindings[] = {
@@ -76,20 +74,6 @@ static const struct {
     {"^I", "complete-word"},
     {"^J", "newline"},
     {"^M", "newline"},
-    {"^S", NOTHING},
-    {"^Q", NOTHING},
-    {"^V", NOTHING},
-    {"^Z", NOTHING},
-    {"^\\\\", NOTHING},
-    {"^X^F", NOTHING},
-    {"^X^R", NOTHING},
-    {"^X*", NOTHING},
-    {"^Xg", NOTHING},
-    {"^Xh", NOTHING},
-    {"M-^J", NOTHING},
-    {"M-^M", NOTHING},
-    {"M-o", NOTHING},
-    {"M--", NOTHING},
 };
 
 static int complete(WordCompletion *cpl, void *opaque, const char *line, int end)
@@ -132,12 +116,19 @@ static bool configure(struct lineedit *le)
     for (size_t i = 0; i < sizeof(bindings) / sizeof(bindings[0]); i++)
         if (gl_bind_keyseq(le->gl, GL_APP_KEY, bindings[i].keys, bindings[i].action))
             return false;
-    for (const char *digit = "0123456789"; *digit; digit++) {
-        const char keys[] = {'M', '-', *digit, '\0'};
-        if (gl_bind_keyseq(le->gl, GL_APP_KEY, keys, NOTHING))
-            return false;
-    }
     return !gl_customize_completion(le->gl, le, complete) && !gl_io_mode(le->gl, GL_SERVER_MODE);
+}
+
+/* A new object of the library's, or NULL. */
+static GetLine *new_editor(struct lineedit *le)
+{
+    lineedit_box_enter(&le->box);
+    le->gl = new_GetLine(LINEEDIT_MAX_LINE, LINEEDIT_HISTORY);
+    bool ok = le->gl && configure(le);
+    lineedit_box_enter(NULL);
+    if (!ok)
+        le->gl = del_GetLine(le->gl);
+    return le->gl;
 }
 
 struct lineedit *lineedit_new(const char *prompt, const struct lineedit_user *user, void *opaque)
@@ -149,13 +140,9 @@ struct lineedit *lineedit_new(const char *prompt, const struct lineedit_user *us
                             .user = user,
                             .opaque = opaque,
                             .box = {.output = user->output, .opaque = opaque}};
-    lineedit_box_enter(&le->box);
-    le->gl = new_GetLine(LINEEDIT_MAX_LINE, LINEEDIT_HISTORY);
-    bool ok = le->gl && configure(le);
-    lineedit_box_enter(NULL);
-    if (ok)
+    if (new_editor(le))
         return le;
-    lineedit_free(le);
+    free(le);
     return NULL;
 }
 
@@ -193,6 +180,8 @@ void lineedit_show(struct lineedit *le)
 void lineedit_feed(struct lineedit *le, const uint8_t *buf, size_t len)
 {
     char line[LINEEDIT_MAX_LINE + 1];
+    if (!le->gl) /* there was no memory for another */
+        return;
     le->box.in = buf;
     le->box.in_len = len;
     do {
@@ -203,12 +192,11 @@ void lineedit_feed(struct lineedit *le, const uint8_t *buf, size_t len)
     } while (1);
 }
 
+/* Anew from the start: the library's own gl_clear_history leaves a search that points into it. */
 void lineedit_clear(struct lineedit *le)
 {
-    lineedit_box_enter(&le->box);
-    gl_abandon_line(le->gl);
-    gl_clear_history(le->gl, 1);
-    lineedit_box_enter(NULL);
+    del_GetLine(le->gl);
+    new_editor(le);
 }
 
 #else

@@ -183,3 +183,8 @@ int lineedit_box_raise(int signo)
 {
     return 0;
 }
+
+int lineedit_box_add_bindings(void *table, int origin, const void *bindings, unsigned count)
+{
+    return 0;
+}

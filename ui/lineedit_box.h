@@ -80,4 +80,7 @@ int lineedit_box_sigaction(int signo, const struct sigaction *act, struct sigact
 int lineedit_box_sigprocmask(int how, const sigset_t *set, sigset_t *old);
 int lineedit_box_raise(int signo);
 
+/* In the place of the library's own _kt_add_bindings, which fills in all keys of emacs or vi. */
+int lineedit_box_add_bindings(void *table, int origin, const void *bindings, unsigned count);
+
 #endif
