@@ -236,10 +236,11 @@ static bool target_usb_unplug(void *opaque, const char *id, struct err *err)
     return usb_set_unplug(machine_usb(d->machine), id, err);
 }
 
-static bool target_usb_add_controller(void *opaque, const char *id, struct err *err)
+static bool target_usb_add_controller(void *opaque, const struct config_usb_controller *what,
+                                      struct err *err)
 {
     struct domain *d = opaque;
-    return machine_add_uhci(d->machine, id, err);
+    return machine_add_usb_host(d->machine, what, err);
 }
 
 bool domain_open_monitors(struct domain *d, struct err *err)

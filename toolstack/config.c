@@ -56,7 +56,7 @@ const char config_usage[] =
     "  -usb                       a USB controller (UHCI), the PIIX3's\n"
     "  -usbdevice tablet|mouse|keyboard   a USB device, and -usb\n"
     "  -device usb-tablet|usb-mouse|usb-kbd|usb-hub[,id=ID][,bus=B][,port=N[.N]...]\n"
-    "  -device piix3-usb-uhci[,id=ID]   a further controller, its bus is ID.0\n"
+    "  -device piix3-usb-uhci|nec-usb-xhci|qemu-xhci[,id=ID]   a further controller, bus ID.0\n"
     "  -display sdl[,full-screen=on][,window-close=off][,grab-mod=lshift-lctrl-lalt|rctrl]\n"
     "         [,show-cursor=on]   a window on $DISPLAY; -sdl is the same; -full-screen\n"
     "  -k MAP                     keyboard layout of viewers that send characters\n"

@@ -105,15 +105,24 @@ struct config_usb_device {
     char *port; /* "1", "2.1" behind a hub; NULL: the first free one */
 };
 
-/* A USB controller of its own PCI slot (-device piix3-usb-uhci). */
+#define CONFIG_MAX_XHCI_PORTS 15 /* of each protocol */
+/* Of a USB controller: piix3-usb-uhci, qemu-xhci, nec-usb-xhci. */
+enum config_usb_host { CONFIG_UHCI, CONFIG_XHCI, CONFIG_XHCI_NEC };
+
+/* A USB controller of its own PCI slot (-device piix3-usb-uhci and so on). */
 struct config_usb_controller {
-    char *id;      /* its bus is ID.0; NULL: "usb-bus.N" */
-    bool placed;   /* addr= was said: */
-    uint8_t devfn; /* slot << 3 | function */
+    enum config_usb_host host;
+    unsigned usb2, usb3; /* an xHCI's ports of each protocol (p2=, p3=), 1 to 15; 0: not said */
+    char *id;            /* its bus is ID.0; NULL: "usb-bus.N" */
+    bool placed;         /* addr= was said: */
+    uint8_t devfn;       /* slot << 3 | function */
 };
 
 /* Which one -device's or device_add's `driver` names; false with *err for what is not served. */
 bool config_usb_kind(const char *driver, enum config_usb_kind *kind, struct err *err);
+
+/* Whether -device's or device_add's `driver` is a USB controller, and which. */
+bool config_usb_host(const char *driver, enum config_usb_host *host);
 
 /* Is it a port's name: "1", "2.1.3"? */
 bool config_usb_port_valid(const char *port);

@@ -453,7 +453,7 @@ static const struct {
      "xvda for a guest with PV drivers alone"},
     {"nvme* virtio-blk* ide-drive",
      "not part of this version; attach the disk as hda to hdd (vdev=)"},
-    {"nec-usb-xhci qemu-xhci piix4-usb-uhci ich9-usb-* usb-ehci pci-ohci vt82c686b-usb*",
+    {"piix4-usb-uhci ich9-usb-* usb-ehci pci-ohci vt82c686b-usb*",
      "this USB controller is not part of this version; say usb=1 and leave usbversion= and "
      "usbctrl= "
      "out (-usb)"},

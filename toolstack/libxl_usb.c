@@ -41,6 +41,21 @@ bool config_usb_kind(const char *driver, enum config_usb_kind *kind, struct err 
                    driver);
 }
 
+bool config_usb_host(const char *driver, enum config_usb_host *host)
+{
+    static const char *const names[] = {
+        [CONFIG_UHCI] = "piix3-usb-uhci",
+        [CONFIG_XHCI] = "qemu-xhci",
+        [CONFIG_XHCI_NEC] = "nec-usb-xhci",
+    };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (!strcmp(driver, names[i])) {
+            *host = (enum config_usb_host)i;
+            return true;
+        }
+    return false;
+}
+
 bool config_usb_port_valid(const char *port)
 {
     size_t len = strlen(port);
@@ -113,13 +128,24 @@ static bool take_place(struct optstr *o, struct config_usb_controller *u, struct
     return true;
 }
 
-static bool controller_keys(struct libxl *p, struct optstr *o, struct err *err)
+static bool controller_keys(struct libxl *p, struct optstr *o, enum config_usb_host host,
+                            struct err *err)
 {
     struct config *c = p->config;
     if (c->usb_controller_count == CONFIG_MAX_USB_CONTROLLERS)
         return err_set(err, "%s: there are at most %d USB controllers", o->option,
                        CONFIG_MAX_USB_CONTROLLERS);
     struct config_usb_controller *u = &c->usb_controllers[c->usb_controller_count++];
+    u->host = host;
+    /* As many ports as the stock xHCI has by itself. */
+    if (host != CONFIG_UHCI) {
+        uint64_t usb2 = 0, usb3 = 0;
+        if (!optstr_number(o, "p2", 1, CONFIG_MAX_XHCI_PORTS, &usb2, err) ||
+            !optstr_number(o, "p3", 1, CONFIG_MAX_XHCI_PORTS, &usb3, err))
+            return false;
+        u->usb2 = (unsigned)usb2;
+        u->usb3 = (unsigned)usb3;
+    }
     return take_id(o, &u->id, err) && optstr_only(o, "bus", "pci.0 pci", err) &&
            take_place(o, u, err) &&
            optstr_refuse(o, "masterbus", "companion controllers are not part of this version",
@@ -147,15 +173,17 @@ static bool device_keys(struct libxl *p, struct optstr *o, enum config_usb_kind 
 bool libxl_usb_driver(const char *driver)
 {
     enum config_usb_kind kind;
-    return !strcmp(driver, "piix3-usb-uhci") || !strcmp(driver, "usb-host") ||
+    enum config_usb_host host;
+    return config_usb_host(driver, &host) || !strcmp(driver, "usb-host") ||
            config_usb_kind(driver, &kind, NULL);
 }
 
 bool libxl_usb_keys(struct libxl *p, struct optstr *o, const char *driver, struct err *err)
 {
     enum config_usb_kind kind;
-    if (!strcmp(driver, "piix3-usb-uhci"))
-        return controller_keys(p, o, err);
+    enum config_usb_host host;
+    if (config_usb_host(driver, &host))
+        return controller_keys(p, o, host, err);
     struct err why;
     if (!config_usb_kind(driver, &kind, &why))
         return err_set(err, "%s %s", o->option, why.text);

@@ -177,7 +177,8 @@ struct qmp_target {
      * "ID.0" (only before the guest looks for it). */
     bool (*usb_plug)(void *opaque, const struct config_usb_device *what, struct err *err);
     bool (*usb_unplug)(void *opaque, const char *id, struct err *err);
-    bool (*usb_add_controller)(void *opaque, const char *id, struct err *err);
+    bool (*usb_add_controller)(void *opaque, const struct config_usb_controller *what,
+                               struct err *err);
 };
 
 /* Makes a server without sockets; *target is kept by reference. Reads what the JSON library needs

@@ -9,15 +9,30 @@
 #include "toolstack/libxl.h"
 #include "toolstack/qmp_internal.h"
 
-static void add_controller(struct qmp_call *call, const char *id)
+/* p2 or p3; false: no such number of ports. */
+static bool ports_of(const struct qmp_call *call, const char *name, unsigned *ports)
+{
+    json_int_t n;
+    if (!qmp_arg_int(call, name, &n))
+        return true;
+    *ports = (unsigned)n;
+    return n >= 1 && n <= CONFIG_MAX_XHCI_PORTS;
+}
+
+static void add_controller(struct qmp_call *call, enum config_usb_host host, const char *id)
 {
     const struct qmp_target *t = call->qmp->target;
+    struct config_usb_controller what = {.host = host, .id = (char *)(uintptr_t)id};
     if (!id || !libxl_id_valid(id)) {
         qmp_fail(call, QMP_GENERIC, "a controller needs an 'id', by which devices name its bus");
         return;
     }
+    if (!ports_of(call, "p2", &what.usb2) || !ports_of(call, "p3", &what.usb3)) {
+        qmp_fail(call, QMP_GENERIC, "'p2' and 'p3' are from 1 to %d", CONFIG_MAX_XHCI_PORTS);
+        return;
+    }
     qmp_done(call, t->usb_add_controller,
-             t->usb_add_controller && t->usb_add_controller(t->opaque, id, &call->err));
+             t->usb_add_controller && t->usb_add_controller(t->opaque, &what, &call->err));
 }
 
 void qmp_cmd_device_add(struct qmp_call *call)
@@ -26,9 +41,10 @@ void qmp_cmd_device_add(struct qmp_call *call)
     const char *driver = qmp_arg_string(call, "driver"), *id = qmp_arg_string(call, "id"),
                *bus = qmp_arg_string(call, "bus"), *port = qmp_arg_string(call, "port");
     struct config_usb_device what = {0};
+    enum config_usb_host host;
     struct err err;
-    if (!strcmp(driver, "piix3-usb-uhci")) {
-        add_controller(call, id);
+    if (config_usb_host(driver, &host)) {
+        add_controller(call, host, id);
         return;
     }
     if (!config_usb_kind(driver, &what.kind, &err)) {

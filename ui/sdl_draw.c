@@ -154,7 +154,7 @@ static unsigned paint(struct window *w, SDL_Surface *target, SDL_Rect *rects)
 bool window_draw(struct window *w, bool *ok)
 {
     struct shadow *s = &w->sdl->shadow;
-    SDL_Rect rects[MAX_RECTS];
+    SDL_Rect rects[MAX_RECTS] = {0};
     SDL_Surface *target;
     unsigned count;
     bool fresh, resized;

@@ -9,10 +9,8 @@
 #include "ui/input.h"
 #include "ui/sdl_window.h"
 
-#define STEP_UP   5 / 4 /* of Ctrl+Alt+plus */
-#define STEP_DOWN 4 / 5
-#define SMALLEST  64 /* pixels of a window's side */
-#define LARGEST   16384
+#define SMALLEST 64 /* pixels of a window's side */
+#define LARGEST  16384
 
 /* SDL's own codes, above those of USB keyboards (SDL_scancode.h). */
 static unsigned media_key(SDL_Scancode code)
@@ -180,8 +178,8 @@ static void zoom_by(struct window *w, bool larger)
         return;
     SDL_GetWindowSize(w->window, &width, &height);
     v = window_viewport(w, width, height);
-    width = larger ? v.w * STEP_UP : v.w * STEP_DOWN;
-    height = larger ? v.h * STEP_UP : v.h * STEP_DOWN;
+    width = larger ? v.w * 5 / 4 : v.w * 4 / 5;
+    height = larger ? v.h * 5 / 4 : v.h * 4 / 5;
     if (width < SMALLEST || height < SMALLEST || width > LARGEST || height > LARGEST)
         return;
     w->scaled = true;

@@ -27,6 +27,7 @@
 #include "hw/pc/serial.h"
 #include "hw/pc/uhci.h"
 #include "hw/pc/usb_set.h"
+#include "hw/pc/xhci.h"
 #include "hw/pc/vga.h"
 #include "hw/xen/hypervisor.h"
 
@@ -194,23 +195,46 @@ static bool add_power_management(struct machine *m, struct err *err)
     return true;
 }
 
+/* The ports of a new controller; 0: *err. */
+static unsigned new_usb_host(struct machine *m, const struct config_usb_controller *what,
+                             uint8_t devfn, struct usb_port *ports[USB_MAX_ROOT_PORTS],
+                             struct err *err)
+{
+    unsigned bus = usb_set_buses(m->usb), count = 0;
+    if (what->host == CONFIG_UHCI) {
+        struct uhci *u =
+            uhci_realize(m->pci, m->dma, m->config.clock, &m->devices, devfn, bus, err);
+        for (; u && count < UHCI_PORTS; count++)
+            ports[count] = uhci_port(u, count);
+        return count;
+    }
+    const struct xhci_config config = {
+        .devfn = devfn,
+        .nec = what->host == CONFIG_XHCI_NEC,
+        .usb2 = what->usb2 ? what->usb2 : XHCI_DEFAULT_PORTS,
+        .usb3 = what->usb3 ? what->usb3 : XHCI_DEFAULT_PORTS,
+        .bus = bus,
+    };
+    struct xhci *x = xhci_realize(m->pci, m->dma, m->config.clock, &m->devices, &config, err);
+    for (; x && count < config.usb2; count++)
+        ports[count] = xhci_port(x, count);
+    return count;
+}
+
 /* A controller, whose bus is called id.0, or, without one, by the next free number. */
-static bool add_uhci(struct machine *m, uint8_t devfn, const char *id, unsigned *unnamed,
-                     struct err *err)
+static bool add_usb_host(struct machine *m, const struct config_usb_controller *what, uint8_t devfn,
+                         unsigned *unnamed, struct err *err)
 {
     char name[64];
-    struct uhci *u = uhci_realize(m->pci, m->dma, m->config.clock, &m->devices, devfn,
-                                  usb_set_buses(m->usb), err);
-    if (!u)
+    struct usb_port *ports[USB_MAX_ROOT_PORTS];
+    unsigned count = new_usb_host(m, what, devfn, ports, err);
+    if (!count)
         return false;
-    if (id)
-        snprintf(name, sizeof(name), "%.56s.0", id);
+    if (what->id)
+        snprintf(name, sizeof(name), "%.56s.0", what->id);
     else
         snprintf(name, sizeof(name), "usb-bus.%u", (*unnamed)++);
-    struct usb_port *ports[UHCI_PORTS];
-    for (unsigned i = 0; i < UHCI_PORTS; i++)
-        ports[i] = uhci_port(u, i);
-    return usb_set_add_bus(m->usb, name, ports, UHCI_PORTS, err);
+    return usb_set_add_bus(m->usb, name, ports, count, err);
 }
 
 /* The PIIX3's controller and those of their own slots; then what is plugged in. */
@@ -218,12 +242,13 @@ static bool add_usb(struct machine *m, unsigned *slot, struct err *err)
 {
     const struct config *config = m->config.config;
     unsigned unnamed = 0;
-    if (config->usb && !add_uhci(m, PCI_DEVFN(1, 2), NULL, &unnamed, err))
+    const struct config_usb_controller piix3 = {.host = CONFIG_UHCI};
+    if (config->usb && !add_usb_host(m, &piix3, PCI_DEVFN(1, 2), &unnamed, err))
         return false;
     for (size_t i = 0; i < config->usb_controller_count; i++) {
         const struct config_usb_controller *u = &config->usb_controllers[i];
         uint8_t devfn = u->placed ? u->devfn : PCI_DEVFN((*slot)++, 0);
-        if (!add_uhci(m, devfn, u->id, &unnamed, err))
+        if (!add_usb_host(m, u, devfn, &unnamed, err))
             return false;
     }
     for (size_t i = 0; i < config->usb_device_count; i++)
@@ -453,7 +478,8 @@ struct usb_set *machine_usb(struct machine *m)
     return m->usb;
 }
 
-bool machine_add_uhci(struct machine *m, const char *id, struct err *err)
+bool machine_add_usb_host(struct machine *m, const struct config_usb_controller *what,
+                          struct err *err)
 {
     unsigned slot = 2, unnamed = 0;
     if (pci_bus_in_use(m->pci))
@@ -463,7 +489,7 @@ bool machine_add_uhci(struct machine *m, const char *id, struct err *err)
     if (slot == 32 || usb_set_buses(m->usb) == USB_MAX_BUSES)
         return err_set(err, "there is no room for another USB controller");
     struct device *last = m->devices.last;
-    if (!add_uhci(m, PCI_DEVFN(slot, 0), id, &unnamed, err)) {
+    if (!add_usb_host(m, what, PCI_DEVFN(slot, 0), &unnamed, err)) {
         if (m->devices.last != last) { /* it is there, but its name is taken */
             struct device *d = m->devices.last;
             device_remove(&m->devices, d);

@@ -69,9 +69,10 @@ struct ahci *machine_ahci(struct machine *machine); /* NULL: there is none */
 
 struct usb_set *machine_usb(struct machine *machine); /* always there, maybe without a bus */
 
-/* Adds a UHCI controller in the first free slot, its bus being "id.0"; only before the guest has
+/* Adds a USB controller in the first free slot, its bus being "ID.0"; only before the guest has
  * configured its PCI bus. */
-bool machine_add_uhci(struct machine *machine, const char *id, struct err *err);
+bool machine_add_usb_host(struct machine *machine, const struct config_usb_controller *what,
+                          struct err *err);
 
 /* The CD drive config->drives[index], at whichever controller: as piix3_ide.h says of each. */
 struct block *machine_set_medium(struct machine *machine, size_t index, struct block *block);

@@ -80,6 +80,11 @@ struct machine_rig *machine_rig_new_card(struct chardev *com1, struct chardev *l
                         {.kind = CONFIG_USB_MOUSE},
                         {.kind = CONFIG_USB_KEYBOARD}},
         .usb_device_count = 3,
+        .usb_controllers = {{.host = CONFIG_XHCI,
+                             .id = (char *)(uintptr_t) "usb3",
+                             .placed = true,
+                             .devfn = PCI_DEVFN(0x1D, 0)}},
+        .usb_controller_count = 1,
         .serial_count = 1,
     };
     rig->hv = fake_hypervisor_new((size_t)rig->config.ram_bytes);

@@ -40,18 +40,25 @@ static void functions_are_where_guests_know_them(void **state)
         unsigned slot, fn;
         uint32_t id;
     } functions[] = {
-        {0, 0, 0x12378086}, {1, 0, 0x70008086}, {1, 1, 0x70108086}, {1, 2, 0x70208086},
-        {1, 3, 0x71138086}, {2, 0, 0x00015853}, {3, 0, 0x11111234}, {4, 0, 0x29228086},
+        {0, 0, 0x12378086}, {1, 0, 0x70008086}, {1, 1, 0x70108086},
+        {1, 2, 0x70208086}, {1, 3, 0x71138086}, {2, 0, 0x00015853},
+        {3, 0, 0x11111234}, {4, 0, 0x29228086}, {0x1D, 0, 0x000D1B36},
     };
     unsigned found = 0;
     for (unsigned devfn = 0; devfn < 256; devfn++)
         found += bus_pci_read(bus, (uint8_t)devfn, 0, 4) != 0xFFFFFFFF;
-    assert_int_equal(found, 8);
-    for (unsigned i = 0; i < 8; i++) {
+    assert_int_equal(found, 9);
+    for (unsigned i = 0; i < 9; i++) {
         uint8_t devfn = PCI_DEVFN(functions[i].slot, functions[i].fn);
         assert_int_equal(bus_pci_read(bus, devfn, 0, 4), functions[i].id);
         assert_int_equal(bus_pci_read(bus, devfn, 0x2C, 4), 0x00015853);
     }
+}
+
+static bool add_usb(const char *id, enum config_usb_host host, struct err *err)
+{
+    const struct config_usb_controller what = {.host = host, .id = (char *)(uintptr_t)id};
+    return machine_add_usb_host(rig->machine, &what, err);
 }
 
 static void a_usb_controller_comes_before_the_guest(void **state)
@@ -63,16 +70,18 @@ static void a_usb_controller_comes_before_the_guest(void **state)
                                           .bus = (char *)(uintptr_t) "xenusb-0.0"};
     (void)state;
     assert_false(usb_set_plug(machine_usb(rig->machine), &kbd, &err));
-    assert_true(machine_add_uhci(rig->machine, "xenusb-0", &err));
+    assert_true(add_usb("xenusb-0", CONFIG_UHCI, &err));
     assert_int_equal(bus_pci_read(bus, PCI_DEVFN(5, 0), 0, 4), 0x70208086);
-    assert_false(machine_add_uhci(rig->machine, "xenusb-0", &err)); /* the name is taken */
+    assert_false(add_usb("xenusb-0", CONFIG_UHCI, &err)); /* the name is taken */
     assert_int_equal(bus_pci_read(bus, PCI_DEVFN(6, 0), 0, 4), 0xFFFFFFFF);
     assert_true(usb_set_plug(machine_usb(rig->machine), &kbd, &err));
     assert_true(usb_set_info(machine_usb(rig->machine), 4, &info));
     assert_string_equal(info.id, "k");
-    assert_int_equal(info.bus, 1);
+    assert_int_equal(info.bus, 2);
+    assert_true(add_usb("xenusb-3", CONFIG_XHCI_NEC, &err));
+    assert_int_equal(bus_pci_read(bus, PCI_DEVFN(6, 0), 0, 4), 0x01941033);
     bus_pci_write(bus, PCI_DEVFN(5, 0), 4, 2, 5);
-    assert_false(machine_add_uhci(rig->machine, "xenusb-1", &err));
+    assert_false(add_usb("xenusb-1", CONFIG_UHCI, &err));
     assert_non_null(strstr(err.text, "before the guest starts"));
 }
 

@@ -255,10 +255,15 @@ static inline bool t_usb_unplug(void *opaque, const char *id, struct err *err)
     return !strcmp(id, "tablet");
 }
 
-static inline bool t_usb_add_controller(void *opaque, const char *id, struct err *err)
+static inline bool t_usb_add_controller(void *opaque, const struct config_usb_controller *what,
+                                        struct err *err)
 {
     (void)opaque;
-    snprintf(machine.usb, sizeof(machine.usb), "controller %s", id);
+    if (what->host == CONFIG_UHCI)
+        snprintf(machine.usb, sizeof(machine.usb), "controller %s", what->id);
+    else
+        snprintf(machine.usb, sizeof(machine.usb), "xHCI %s %u+%u", what->id, what->usb2,
+                 what->usb3);
     return outcome(err);
 }
 

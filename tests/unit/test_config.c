@@ -279,7 +279,7 @@ static void test_refused_devices(void **state)
     static const struct {
         const char *device, *words;
     } cases[] = {
-        {"nec-usb-xhci,id=usb", "nec-usb-xhci|usbctrl="},
+        {"ich9-usb-ehci1,id=usb", "ich9-usb-ehci1|usbctrl="},
         {"es1370", "es1370|soundhw="},
         {"hda-duplex", "hda-duplex|soundhw="},
         {"qxl-vga,vram_size_mb=64", "qxl-vga|stdvga"},

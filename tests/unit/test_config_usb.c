@@ -72,7 +72,16 @@ static void test_refused(void **state)
     accepted(BASE "-device piix3-usb-uhci,id=uhci,addr=1d.0");
     assert_true(config.usb_controllers[0].placed);
     assert_int_equal(config.usb_controllers[0].devfn, 0xE8);
-    refused(BASE "-device nec-usb-xhci,id=usb", "nec-usb-xhci|usbctrl=");
+    accepted(BASE "-device nec-usb-xhci,id=usb"); /* usbversion=3 */
+    assert_int_equal(config.usb_controllers[0].host, CONFIG_XHCI_NEC);
+    assert_int_equal(config.usb_controllers[0].usb2, 0);
+    accepted(BASE "-device qemu-xhci,id=x,p2=15,p3=1 -device usb-tablet,bus=x.0,port=15");
+    assert_int_equal(config.usb_controllers[0].host, CONFIG_XHCI);
+    assert_int_equal(config.usb_controllers[0].usb2, 15);
+    assert_int_equal(config.usb_controllers[0].usb3, 1);
+    refused(BASE "-device qemu-xhci,p2=16", "p2=");
+    refused(BASE "-device qemu-xhci,p3=0", "p3=0");
+    refused(BASE "-device piix3-usb-uhci,p2=4", "p2=");
     refused(BASE "-device ich9-usb-ehci1,id=usb", "ich9-usb-ehci1|usbversion=");
     char line[1024] = BASE "-usb";
     for (unsigned i = 0; i <= CONFIG_MAX_USB_DEVICES; i++)

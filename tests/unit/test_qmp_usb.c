@@ -32,8 +32,12 @@ static void test_libxl(void **state)
     expect(fd, ADD("\"driver\":\"piix3-usb-uhci\",\"id\":\"xenusb-0\""), DONE);
     assert_string_equal(machine.usb, "controller xenusb-0");
     expect_error(fd, ADD("\"driver\":\"piix3-usb-uhci\""), "GenericError", "id");
-    expect_error(fd, ADD("\"driver\":\"nec-usb-xhci\",\"id\":\"xenusb-0\",\"p2\":4,\"p3\":4"),
-                 "GenericError", "nec-usb-xhci");
+    expect(fd, ADD("\"driver\":\"nec-usb-xhci\",\"id\":\"xenusb-0\",\"p2\":8,\"p3\":8"), DONE);
+    assert_string_equal(machine.usb, "xHCI xenusb-0 8+8");
+    expect_error(fd, ADD("\"driver\":\"nec-usb-xhci\",\"id\":\"x\",\"p2\":16"), "GenericError",
+                 "p2");
+    expect_error(fd, ADD("\"driver\":\"nec-usb-xhci\",\"id\":\"x\",\"p3\":-1"), "GenericError",
+                 "p3");
     expect_error(fd,
                  ADD("\"driver\":\"usb-host\",\"id\":\"xenusb-1-2\",\"bus\":\"xenusb-0.0\","
                      "\"port\":\"1\",\"hostbus\":\"1\",\"hostaddr\":\"2\""),
