@@ -6,6 +6,11 @@
 #include <string.h>
 #include <linux/input-event-codes.h>
 
+/* Bits of the LEDs. */
+#define LOCK_SCROLL 0x01u
+#define LOCK_NUM    0x02u
+#define LOCK_CAPS   0x04u
+
 #define ABSOLUTE_MAX 0x7FFF
 #define KEY_WORDS    ((KEY_MAX + 64) / 64)
 
@@ -26,7 +31,7 @@ struct input {
     uint64_t down[KEY_WORDS];       /* by the person */
     uint64_t guest_down[KEY_WORDS]; /* as the guest's keyboard has it */
     unsigned buttons;
-    unsigned leds;
+    unsigned leds, locks;
     struct input_watch *watches;
     /* The last position, in a screen of last_width x last_height pixels (0: none yet); a relative
      * pointer moves by the difference. */
@@ -66,6 +71,11 @@ static void mark(uint64_t *keys, unsigned keycode, bool down)
 
 static void guest_key(struct input *input, unsigned keycode, bool down)
 {
+    if (down && !is_set(input->guest_down, keycode))
+        input->locks ^= keycode == KEY_SCROLLLOCK ? LOCK_SCROLL
+                        : keycode == KEY_NUMLOCK  ? LOCK_NUM
+                        : keycode == KEY_CAPSLOCK ? LOCK_CAPS
+                                                  : 0;
     mark(input->guest_down, keycode, down);
     if (input->keyboard)
         input->keyboard->key(input->keyboard->opaque, keycode, down);
@@ -435,7 +445,7 @@ void input_set_leds(struct input *input, unsigned leds)
     leds &= 7;
     if (leds == input->leds)
         return;
-    input->leds = leds;
+    input->leds = input->locks = leds;
     tell_watches(input);
 }
 
@@ -458,4 +468,34 @@ void input_unwatch(struct input *input, struct input_watch *watch)
 unsigned input_leds(const struct input *input)
 {
     return input->leds;
+}
+
+unsigned input_locks(const struct input *input)
+{
+    return input->locks;
+}
+
+static bool is_letter(unsigned keycode)
+{
+    return (keycode >= KEY_Q && keycode <= KEY_P) || (keycode >= KEY_A && keycode <= KEY_L) ||
+           (keycode >= KEY_Z && keycode <= KEY_M);
+}
+
+static bool is_keypad_digit(unsigned keycode)
+{
+    return keycode >= KEY_KP7 && keycode <= KEY_KPDOT && keycode != KEY_KPMINUS &&
+           keycode != KEY_KPPLUS;
+}
+
+void input_follow_locks(struct input *input, unsigned keycode, unsigned locks)
+{
+    unsigned differ = locks ^ input->locks;
+    unsigned lock = is_letter(keycode) && differ & LOCK_CAPS        ? KEY_CAPSLOCK
+                    : is_keypad_digit(keycode) && differ & LOCK_NUM ? KEY_NUMLOCK
+                                                                    : KEY_RESERVED;
+
+    if (!lock || input->to_console || is_set(input->down, lock))
+        return;
+    input_key(input, lock, true);
+    input_key(input, lock, false);
 }

@@ -128,6 +128,15 @@ void input_release_all(struct input *input);
 /* LED state as the guest set it (bit 0 Scroll Lock, 1 Num Lock, 2 Caps Lock). */
 void input_set_leds(struct input *input, unsigned leds);
 unsigned input_leds(const struct input *input);
+/*
+ * The guest's lock keys (same bits) as they must be after all that was pressed: the LEDs tell, but
+ * late, and some guests have none. A press turns one over; a change of the LEDs is the truth again.
+ */
+unsigned input_locks(const struct input *input);
+/* Before a key is pressed, by a front-end that knows the person's own lock keys (same bits): the
+ * guest's are made the same if the key's meaning hangs on them: Caps Lock for letters, Num Lock for
+ * the keypad. */
+void input_follow_locks(struct input *input, unsigned keycode, unsigned locks);
 
 /* Who wants to know when input_leds or input_pointer_is_absolute says something else. Called
  * wherever that happens: it may look, and touch no device. */

@@ -198,6 +198,8 @@ static void act(struct sdl *sdl, const struct window_event *e)
 
     switch (e->kind) {
     case WINDOW_KEY:
+        if (e->down)
+            input_follow_locks(input, e->code, e->locks);
         input_key(input, e->code, e->down);
         break;
     case WINDOW_CHARACTER:

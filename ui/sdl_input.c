@@ -54,7 +54,11 @@ static unsigned key_of(SDL_Scancode code)
 
 static void push_key(struct window *w, SDL_Scancode code, bool down)
 {
-    struct window_event e = {.kind = WINDOW_KEY, .code = key_of(code), .down = down};
+    SDL_Keymod mods = SDL_GetModState();
+    struct window_event e = {.kind = WINDOW_KEY,
+                             .code = key_of(code),
+                             .down = down,
+                             .locks = (mods & KMOD_NUM ? 2u : 0) | (mods & KMOD_CAPS ? 4u : 0)};
 
     if (!e.code)
         return;

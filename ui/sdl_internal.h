@@ -32,7 +32,7 @@ struct shadow {
 };
 
 enum window_event_kind {
-    WINDOW_KEY,       /* code: KEY_*, down */
+    WINDOW_KEY,       /* code: KEY_*, down, locks */
     WINDOW_CHARACTER, /* code: Unicode, for text consoles */
     WINDOW_AT,        /* x, y in a screen of width x height, wheel, buttons */
     WINDOW_BY,        /* movement by x, y; the rest as above */
@@ -45,6 +45,7 @@ struct window_event {
     enum window_event_kind kind;
     bool down;
     unsigned buttons; /* INPUT_BUTTON_* */
+    unsigned locks;   /* the person's lock keys, as input_locks() */
     uint32_t code;
     int x, y, width, height, wheel;
 };

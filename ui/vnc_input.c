@@ -23,7 +23,7 @@
 /* No movement, where a viewer gives movements (QEMU Pointer Motion Change). */
 #define MOTION_ZERO 0x7FFF
 
-/* Bits of input_leds() and of vnc.locks. */
+/* Bits of input_locks(). */
 #define LOCK_NUM  0x02
 #define LOCK_CAPS 0x04
 
@@ -36,34 +36,10 @@ static bool holds(const struct vnc_client *client, unsigned code)
     return false;
 }
 
-static void press(struct vnc *vnc, unsigned code)
-{
-    if (code == KEY_CAPSLOCK && !input_key_is_down(vnc->input, code))
-        vnc->locks ^= LOCK_CAPS;
-    if (code == KEY_NUMLOCK && !input_key_is_down(vnc->input, code))
-        vnc->locks ^= LOCK_NUM;
-    input_key(vnc->input, code, true);
-}
-
 static void tap(struct vnc *vnc, unsigned code)
 {
-    press(vnc, code);
+    input_key(vnc->input, code, true);
     input_key(vnc->input, code, false);
-}
-
-/*
- * The guest's lock keys. Its LEDs tell, but late: until the guest has answered a Caps Lock that was
- * pressed, what was pressed counts; a change of the LEDs is then the truth again.
- */
-static unsigned guest_locks(struct vnc *vnc)
-{
-    unsigned leds = input_leds(vnc->input);
-
-    if (leds != vnc->leds_seen) {
-        vnc->leds_seen = leds;
-        vnc->locks = leds & (LOCK_NUM | LOCK_CAPS);
-    }
-    return vnc->locks;
 }
 
 /* Whether the viewer holds a key for a combination, in which nothing is guessed. A key that the
@@ -131,7 +107,7 @@ static void sync_locks(struct vnc *vnc, uint32_t keysym, const struct stroke *st
     bool digit = (keysym >= XKB_KEY_KP_0 && keysym <= XKB_KEY_KP_9) ||
                  keysym == XKB_KEY_KP_Decimal || keysym == XKB_KEY_KP_Separator;
     bool motion = keysym >= XKB_KEY_KP_Home && keysym <= XKB_KEY_KP_Delete;
-    unsigned locks = guest_locks(vnc);
+    unsigned locks = input_locks(vnc->input);
 
     if (stroke->caps && (stroke->caps == CAPS_ON) != !!(locks & LOCK_CAPS))
         tap(vnc, KEY_CAPSLOCK);
@@ -241,7 +217,7 @@ static void key_pressed(struct vnc *vnc, struct vnc_client *client, const struct
     if (stroke.key.dead)
         strike_dead_key(vnc, &stroke);
     change_mods(vnc, stroke.missing, stroke.surplus, &changes);
-    press(vnc, code);
+    input_key(vnc->input, code, true);
     change_back(vnc, &changes);
 }
 

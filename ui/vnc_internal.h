@@ -159,10 +159,6 @@ struct vnc {
     struct loop_source wake_source;
     struct timer drain_timer, tend_timer;
 
-    /* Lock keys as the guest must have them after all that was typed, and the LEDs this rests on.
-     */
-    unsigned locks, leds_seen;
-
     /* For the sessions to tell their viewers: input_leds(), and whether the pointer that the guest
      * uses is an absolute one. */
     atomic_uint leds, absolute;

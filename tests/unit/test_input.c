@@ -267,6 +267,38 @@ static void test_more_devices_than_there_is_room_for(void **state)
     input_free(input);
 }
 
+/* The guest's lock keys follow the person's where it matters, and only there. */
+static void test_locks_follow(void **state)
+{
+    struct record r = {0};
+    struct input *input = input_new();
+    struct input_keyboard kbd = {.key = record_key, .opaque = &r};
+
+    (void)state;
+    input_set_keyboard(input, &kbd);
+    input_follow_locks(input, KEY_1, 6);
+    input_follow_locks(input, KEY_KPMINUS, 6);
+    input_follow_locks(input, KEY_A, 2);
+    assert_int_equal(r.key_count, 0);
+    input_follow_locks(input, KEY_A, 4);
+    assert_key(&r, 0, KEY_CAPSLOCK, true);
+    assert_key(&r, 1, KEY_CAPSLOCK, false);
+    input_follow_locks(input, KEY_M, 4); /* the guest has not answered, but it will */
+    input_follow_locks(input, KEY_KP0, 6);
+    assert_key(&r, 2, KEY_NUMLOCK, true);
+    assert_int_equal(r.key_count, 4);
+    assert_int_equal(input_locks(input), 6);
+    input_set_leds(input, 2); /* somebody has switched it off elsewhere */
+    input_follow_locks(input, KEY_Q, 6);
+    assert_int_equal(r.key_count, 6);
+    assert_key(&r, 5, KEY_CAPSLOCK, false);
+    /* Held as such by the person: nobody presses it for them. */
+    input_key(input, KEY_CAPSLOCK, true);
+    input_follow_locks(input, KEY_Q, 4);
+    assert_int_equal(r.key_count, 7);
+    input_free(input);
+}
+
 static void test_leds(void **state)
 {
     struct input *input = input_new();
@@ -275,6 +307,18 @@ static void test_leds(void **state)
     assert_int_equal(input_leds(input), 0);
     input_set_leds(input, 0xFD);
     assert_int_equal(input_leds(input), 5);
+    assert_int_equal(input_locks(input), 5);
+    /* What is pressed counts until the guest's LEDs change. */
+    input_key(input, KEY_CAPSLOCK, true);
+    input_key(input, KEY_CAPSLOCK, true); /* held */
+    input_key(input, KEY_CAPSLOCK, false);
+    input_key(input, KEY_NUMLOCK, true);
+    assert_int_equal(input_leds(input), 5);
+    assert_int_equal(input_locks(input), 3);
+    input_set_leds(input, 5); /* not a change: it has not answered yet */
+    assert_int_equal(input_locks(input), 3);
+    input_set_leds(input, 1);
+    assert_int_equal(input_locks(input), 1);
     input_free(input);
 }
 
@@ -450,6 +494,7 @@ int main(void)
         cmocka_unit_test(test_relative_pointer),
         cmocka_unit_test(test_the_last_set_up_gets_events),
         cmocka_unit_test(test_more_devices_than_there_is_room_for),
+        cmocka_unit_test(test_locks_follow),
         cmocka_unit_test(test_leds),
         cmocka_unit_test(test_text_consoles),
     };

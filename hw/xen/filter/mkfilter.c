@@ -309,10 +309,17 @@ static int add_connector_arguments(scmp_filter_ctx ctx)
 {
     static const unsigned long families[] = {AF_UNIX, AF_INET, AF_INET6};
     int rc = 0;
-    for (size_t i = 0; !rc && i < COUNT(families); i++)
-        rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-                              SCMP_A0_32(SCMP_CMP_EQ, families[i]),
-                              SCMP_A1_32(SCMP_CMP_EQ, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK));
+    struct scmp_arg_cmp args[] = {
+        {.arg = 0, .op = SCMP_CMP_MASKED_EQ, .datum_a = UINT32_MAX},
+        {.arg = 1,
+         .op = SCMP_CMP_MASKED_EQ,
+         .datum_a = UINT32_MAX,
+         .datum_b = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK},
+    };
+    for (size_t i = 0; !rc && i < COUNT(families); i++) {
+        args[0].datum_b = families[i];
+        rc = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), COUNT(args), args);
+    }
     return rc;
 }
 
