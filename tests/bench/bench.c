@@ -59,7 +59,7 @@ static const struct {
                     false},
     [STALL_ONE] = {G_VIEWERS, "… while its viewer takes nothing", "us", NO_AIM, NO_AIM, NO_AIM,
                    false},
-    [STALL_RATIO] = {G_VIEWERS, "… of the one before", "", NO_AIM, NO_AIM, NO_AIM, false},
+    [STALL_RATIO] = {G_VIEWERS, "… of the one before", "", NO_AIM, 1, NO_AIM, false},
     [START] = {G_START, "exec to `running`", "ms", 0.10, NO_AIM, NO_AIM},
     [RSS_ANON] = {G_START, "RssAnon", "KiB", 0.15, NO_AIM, NO_AIM},
     [VM_RSS] = {G_START, "VmRSS", "KiB", 0.35, NO_AIM, NO_AIM},
