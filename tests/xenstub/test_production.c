@@ -15,6 +15,7 @@
 #include <string.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -146,6 +147,31 @@ static int setup_web(void **state)
         if (!strcmp(m->dm.argv[n], "-vnc"))
             m->dm.argv[n + 1] = vnc;
     return dm_start(&m->dm, m->x, START_MS) ? 0 : -1;
+}
+
+/* With a vncviewer that says how it was called. */
+static int setup_viewer(void **state)
+{
+    char path[160], search[400];
+    struct machine *m;
+    if (prepare_screen(state, NULL))
+        return -1;
+    m = *state;
+    size_t n = 0;
+    while (m->dm.argv[n])
+        n++;
+    m->dm.argv[n] = "-vncviewer";
+    snprintf(path, sizeof(path), "%s/vncviewer", xenstub_dir(m->x));
+    FILE *f = fopen(path, "w");
+    if (!f)
+        return -1;
+    fprintf(f,
+            "#!/bin/sh\nls /proc/$$/fd | wc -l >%s.new\necho \"$@\" >>%s.new\nmv %s.new %s.said\n",
+            path, path, path, path);
+    fclose(f);
+    snprintf(search, sizeof(search), "%s:%.200s", xenstub_dir(m->x), getenv("PATH"));
+    setenv("PATH", search, 1);
+    return chmod(path, 0700) || !dm_start(&m->dm, m->x, START_MS) ? -1 : 0;
 }
 
 static int setup_layout(void **state)
@@ -687,6 +713,26 @@ static void browsers_are_served(void **state)
     assert_false(xenstub_gone(m->x));
 }
 
+/* -vncviewer: on the socket, and with no descriptors of the device model's. */
+static void a_viewer_is_started(void **state)
+{
+    struct machine *m = *state;
+    char path[160], wanted[160], fds[32] = "", line[160] = "";
+    FILE *f = NULL;
+    snprintf(path, sizeof(path), "%s/vncviewer.said", xenstub_dir(m->x));
+    snprintf(wanted, sizeof(wanted), "%s/vnc\n", xenstub_dir(m->x));
+    for (unsigned i = 0; i < START_MS && !f; i++) {
+        usleep(1000);
+        f = fopen(path, "r");
+    }
+    assert_non_null(f);
+    assert_non_null(fgets(fds, sizeof(fds), f));
+    assert_non_null(fgets(line, sizeof(line), f));
+    fclose(f);
+    assert_string_equal(line, wanted);
+    assert_in_range(atoi(fds), 3, 5); /* the standard three, and the shell's own */
+}
+
 static void keys_arrive(void **state)
 {
     struct machine *m = *state;
@@ -764,6 +810,7 @@ int main(void)
         TEST(pm1_control_powers_off),
         cmocka_unit_test_setup_teardown(the_screen_is_shown, setup_screen, teardown),
         cmocka_unit_test_setup_teardown(browsers_are_served, setup_web, teardown),
+        cmocka_unit_test_setup_teardown(a_viewer_is_started, setup_viewer, teardown),
         cmocka_unit_test_setup_teardown(keys_arrive, setup_screen, teardown),
         cmocka_unit_test_setup_teardown(keys_arrive, setup_layout, teardown),
         cmocka_unit_test_setup_teardown(a_layout_that_is_not_there_is_refused, setup_no_layout,
