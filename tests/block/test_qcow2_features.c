@@ -517,7 +517,6 @@ static long rss_kib(void)
     return resident * 4;
 }
 
-/* A 2 TiB disk, used all over, takes no more than 8 MiB. */
 /* Grown in use, again and again, with writes at work before and after; QEMU agrees. */
 static void grows(const char *options, uint64_t from, uint64_t step, unsigned times)
 {
@@ -605,6 +604,7 @@ static void test_grow_refusals(void **state)
     tools_must("qemu-io -f qcow2 -c 'read -P 7 0 64k' '%s'", path);
 }
 
+/* A 2 TiB disk, used all over, takes no more than 8 MiB. */
 static void test_memory_bound(void **state)
 {
     (void)state;
