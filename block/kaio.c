@@ -41,6 +41,16 @@ int kaio_submit(struct kaio *kaio, struct iocb *iocb)
     return r == 1 ? 0 : r < 0 ? r : -EAGAIN;
 }
 
+int kaio_submit_many(struct kaio *kaio, struct iocb **iocbs, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        io_set_eventfd(iocbs[i], kaio->event_fd);
+    int r = io_submit(kaio->context, (long)count, iocbs);
+    if (r > 0)
+        kaio->in_flight += (unsigned)r;
+    return r ? r : -EAGAIN;
+}
+
 int kaio_reap(struct kaio *kaio, struct io_event *events, int max, bool wait)
 {
     struct timespec none = {0};

@@ -24,6 +24,10 @@ bool kaio_ready(const struct kaio *kaio);
 /* Starts one prepared iocb (its `data` is the caller's). 0 or a negative errno value. */
 int kaio_submit(struct kaio *kaio, struct iocb *iocb);
 
+/* Starts several, in one system call (and, of a disk that is told of requests, with one word to
+ * it). How many of the first ones were started, or a negative errno value: of the first one. */
+int kaio_submit_many(struct kaio *kaio, struct iocb **iocbs, unsigned count);
+
 /* Takes up to `max` completions; with `wait`, and if any is in flight, at least one. */
 int kaio_reap(struct kaio *kaio, struct io_event *events, int max, bool wait);
 

@@ -50,12 +50,13 @@ static void give_job(struct raw *raw, struct raw_job *job)
 static bool get_bounce(struct raw *raw, struct raw_job *job, size_t bytes)
 {
     uint32_t align = raw->file.align > 4096 ? raw->file.align : 4096;
+    struct raw_spare *s = raw->spares ? &raw->spare[raw->spares - 1] : NULL;
 
-    if (bytes >= RAW_SPARE_MIN && bytes <= raw->spare_bytes) {
-        job->bounce = raw->spare;
-        bytes = raw->spare_bytes;
-        raw->spare = NULL;
-        raw->spare_bytes = 0;
+    if (bytes >= RAW_SPARE_MIN && s && bytes <= s->bytes) {
+        job->bounce = s->memory;
+        bytes = s->bytes;
+        raw->spare_bytes -= s->bytes;
+        raw->spares--;
     } else if (posix_memalign(&job->bounce, align, bytes)) {
         job->bounce = NULL;
         return false;
@@ -68,10 +69,11 @@ static bool get_bounce(struct raw *raw, struct raw_job *job, size_t bytes)
 static void put_bounce(struct raw *raw, struct raw_job *job)
 {
     raw->bounce_bytes -= job->bounce_bytes;
-    if (job->bounce_bytes >= RAW_SPARE_MIN && job->bounce_bytes > raw->spare_bytes) {
-        free(raw->spare);
-        raw->spare = job->bounce;
-        raw->spare_bytes = job->bounce_bytes;
+    if (job->bounce_bytes >= RAW_SPARE_MIN && raw->spares < RAW_SPARES &&
+        raw->spare_bytes + job->bounce_bytes <= RAW_SPARE_BYTES) {
+        raw->spare[raw->spares++] =
+            (struct raw_spare){.memory = job->bounce, .bytes = job->bounce_bytes};
+        raw->spare_bytes += job->bounce_bytes;
     } else {
         free(job->bounce);
     }
@@ -240,6 +242,61 @@ static bool plan_transfer(struct raw_job *job)
     return true;
 }
 
+/* This one could not be started as it is. */
+static void not_submitted(struct raw_job *job, int error)
+{
+    struct raw *raw = job->raw;
+
+    if (error == -EOPNOTSUPP && (job->iocb.aio_rw_flags & RWF_NOWAIT)) {
+        raw->has &= ~RAW_HAS_NOWAIT_DIRECT;
+        job->iocb.aio_rw_flags &= ~RWF_NOWAIT;
+        error = kaio_submit(&raw->kaio, &job->iocb);
+    }
+    if (error)
+        to_worker(job, RAW_TASK_CHUNK);
+}
+
+static void submit_batch(struct raw *raw)
+{
+    struct iocb *batch[RAW_BATCH];
+    unsigned count = raw->batched, done = 0;
+
+    memcpy(batch, raw->batch, count * sizeof(batch[0]));
+    raw->batched = 0;
+    while (done < count) {
+        int n = kaio_submit_many(&raw->kaio, batch + done, count - done);
+        if (n > 0)
+            done += (unsigned)n;
+        else
+            not_submitted(batch[done++]->data, n);
+    }
+}
+
+static void submit_later(void *opaque)
+{
+    submit_batch(opaque);
+}
+
+/* One alone starts at once; those that come while others are under way start together: a guest that
+ * has many at once gives them in one go, and a call each is what they would then wait for. */
+static void submit_transfer(struct raw_job *job)
+{
+    struct raw *raw = job->raw;
+    bool alone = !raw->kaio.in_flight && !raw->batched;
+
+    if (job->iocb.u.v.vec != &job->one) { /* the caller's: good for now only */
+        int error = kaio_submit(&raw->kaio, &job->iocb);
+        if (error)
+            not_submitted(job, error);
+        return;
+    }
+    raw->batch[raw->batched++] = &job->iocb;
+    if (alone || raw->batched == RAW_BATCH)
+        submit_batch(raw);
+    else
+        loop_defer(raw->block->loop, &raw->submit);
+}
+
 static void start_transfer(struct raw_job *job, bool now)
 {
     struct raw *raw = job->raw;
@@ -252,30 +309,28 @@ static void start_transfer(struct raw_job *job, bool now)
         end_job(job, ENOMEM, now);
         return;
     }
-    if (!kaio_ready(&raw->kaio)) {
+    if (raw->kaio.in_flight + raw->batched >= raw->kaio.capacity) {
         to_worker(job, RAW_TASK_CHUNK);
         return;
     }
+    const struct iovec *v = slice;
     int cnt = 1;
     if (job->bounce)
         slice[0] = (struct iovec){.iov_base = job->bounce, .iov_len = job->length};
     else
         cnt = iov_slice(&job->at, job->length, slice, &covered);
+    if (cnt == 1) {
+        job->one = slice[0];
+        v = &job->one;
+    }
     if (write)
-        io_prep_pwritev(&job->iocb, fd, slice, cnt, (long long)job->offset);
+        io_prep_pwritev(&job->iocb, fd, v, cnt, (long long)job->offset);
     else
-        io_prep_preadv(&job->iocb, fd, slice, cnt, (long long)job->offset);
+        io_prep_preadv(&job->iocb, fd, v, cnt, (long long)job->offset);
     job->iocb.data = job;
     job->iocb.aio_rw_flags =
         (write && raw->sync ? RWF_DSYNC : 0) | (raw->has & RAW_HAS_NOWAIT_DIRECT ? RWF_NOWAIT : 0);
-    int error = kaio_submit(&raw->kaio, &job->iocb);
-    if (error == -EOPNOTSUPP && (raw->has & RAW_HAS_NOWAIT_DIRECT)) {
-        raw->has &= ~RAW_HAS_NOWAIT_DIRECT;
-        job->iocb.aio_rw_flags &= ~RWF_NOWAIT;
-        error = kaio_submit(&raw->kaio, &job->iocb);
-    }
-    if (error)
-        to_worker(job, RAW_TASK_CHUNK);
+    submit_transfer(job);
 }
 
 /* An O_DIRECT transfer came back with bytes or a negative errno value. `asked_not_to_wait`: kernel
@@ -501,7 +556,11 @@ static void completions(void *opaque, uint32_t events)
 
 static void raw_wait(struct block *block)
 {
-    reap(block->image, true);
+    struct raw *raw = block->image;
+
+    if (raw->batched)
+        submit_batch(raw);
+    reap(raw, true);
 }
 
 static bool raw_lock(struct block *block, struct err *err)
@@ -541,7 +600,8 @@ static void free_raw(struct raw *raw)
         raw->free = job->next;
         free(job);
     }
-    free(raw->spare);
+    while (raw->spares)
+        free(raw->spare[--raw->spares].memory);
     kaio_destroy(&raw->kaio);
     worker_port_destroy(&raw->port);
     if (raw->event_fd >= 0)
@@ -557,6 +617,7 @@ static void raw_close(struct block *block)
     while (raw->port.outstanding) /* a look at the medium */
         reap(raw, true);
     loop_unwatch(block->loop, &raw->source);
+    loop_undefer(block->loop, &raw->submit);
     timer_destroy(&raw->relief);
     raw_tray_free(raw);
     free_raw(raw);
@@ -668,6 +729,7 @@ static struct block *open_raw(struct loop *loop, const struct block_config *conf
         block_close(raw->block);
         return NULL;
     }
+    deferred_init(&raw->submit, submit_later, raw);
     timer_init(&raw->relief, loop_clock(loop), relieve, raw);
     if (loop_watch(loop, &raw->source, raw->event_fd, EPOLLIN | EPOLLET, completions, raw, err))
         return raw->block;

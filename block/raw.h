@@ -12,6 +12,8 @@
 #define RAW_CHUNK        (1024u * 1024)     /* most that one O_DIRECT transfer moves */
 #define RAW_BOUNCE_LIMIT (8u * 1024 * 1024) /* all bounce buffers of a disk */
 #define RAW_SPARE_MIN    (64u * 1024)
+#define RAW_SPARES       32u
+#define RAW_SPARE_BYTES  (2u * 1024 * 1024)
 #define RAW_INLINE_MAX \
     (256u * 1024) /* most that is copied from the page cache on the loop's thread */
 /* Writes into the page cache that may be done on the loop's thread: whole pages, not many. Few
@@ -27,6 +29,7 @@
  * done for so many. */
 #define RAW_WATCHED  1024u
 #define RAW_KAIO_MAX 128u
+#define RAW_BATCH    32u
 #define RAW_CONTAINER_BYTES \
     (UINT64_C(1) << 62) /* no limit of ours: the file system says EFBIG, a device ENOSPC */
 #define RAW_RELIEF_NS (10 * NS_PER_MS)
@@ -55,6 +58,7 @@ enum raw_task {
 struct raw_job {
     struct worker_job work;
     struct iocb iocb;
+    struct iovec one; /* the iocb's, if it has only one */
     struct raw *raw;
     struct block_request *request;
     struct raw_job *next; /* in the list of those that wait, or of the free ones */
@@ -103,6 +107,9 @@ struct raw {
     int event_fd; /* completions of both kinds */
     struct loop_source source;
     struct kaio kaio;
+    struct iocb *batch[RAW_BATCH]; /* to be started together at the end of the loop's turn */
+    unsigned batched;
+    struct deferred submit;
     struct worker_port port;
     struct timer relief; /* runs while a job waits for a busy worker */
     uint64_t ticket;
@@ -112,8 +119,12 @@ struct raw {
     unsigned running;
     bool exclusive;      /* the one that runs tolerates no other */
     size_t bounce_bytes; /* in use */
-    void *spare;         /* a large bounce buffer kept: fresh pages cost more than the copy */
-    size_t spare_bytes;
+    struct raw_spare {
+        void *memory;
+        size_t bytes;
+    } spare[RAW_SPARES]; /* large bounce buffers kept: fresh pages cost more than the copy */
+    unsigned spares;
+    size_t spare_bytes; /* of all */
 };
 
 /* raw_tray.c */

@@ -159,11 +159,11 @@ int fallocate(int fd, int mode, off_t offset, off_t len)
     return r;
 }
 
-int io_submit(io_context_t context, long n, struct iocb **iocbs)
+static int submit_one(io_context_t context, struct iocb **iocbs)
 {
     struct iocb *iocb = iocbs[0];
     bool write = iocb->aio_lio_opcode == IO_CMD_PWRITEV;
-    bool mine = n == 1 && ours(iocb->aio_fildes);
+    bool mine = ours(iocb->aio_fildes);
     size_t e = 0;
 
     if (mine && iocb->aio_lio_opcode == IO_CMD_FDSYNC)
@@ -176,11 +176,22 @@ int io_submit(io_context_t context, long n, struct iocb **iocbs)
         events[e].handle = iocb;
         pthread_mutex_unlock(&mutex);
     }
-    int r = (int)syscall(SYS_io_submit, context, n, iocbs);
+    int r = (int)syscall(SYS_io_submit, context, 1L, iocbs);
     int error = errno;
     if (mine && write && r != 1)
         note_end(e, -1);
     return r < 0 ? -error : r;
+}
+
+int io_submit(io_context_t context, long n, struct iocb **iocbs)
+{
+    int done = 0, r = 1;
+
+    while (done < n && r == 1) {
+        r = submit_one(context, iocbs + done);
+        done += r == 1;
+    }
+    return done ? done : r;
 }
 
 int io_getevents(io_context_t context, long min, long max, struct io_event *got,
