@@ -29,8 +29,6 @@
 #define LOG_PERIOD     (60 * NS_PER_S)
 #define TILE_WIDTH     16 /* pixels that are sent when one of them changed */
 #define TILE_HEIGHT    8
-#define TILE_GAP       32   /* pixels between two changes in a line that are sent too */
-#define RECT_SLACK     2048 /* pixels that a rectangle may have too many, to be one less */
 #define THREAD_STACK   (256 * 1024)
 #define KEEPALIVE_S    60    /* silence after which the kernel asks whether the peer still is */
 #define DEAD_PEER_MS   30000 /* no acknowledgement for that long: it is not */
@@ -155,21 +153,16 @@ static void merge(struct vnc_rect *a, const struct vnc_rect *b)
     a->y2 = a->y2 > b->y2 ? a->y2 : b->y2;
 }
 
-static int area(const struct vnc_rect *r)
-{
-    return (r->x2 - r->x1) * (r->y2 - r->y1);
-}
-
-/* Rectangles come in lines of tiles from the top down. What about continues one that ends where it
- * begins joins it: a few pixels that did not change cost less than one rectangle more. */
+/* Rectangles come in lines of tiles from the top down: what is as wide as one that ends where it
+ * begins is the rest of that one. What is not is not joined: text that scrolls, sent line by line
+ * again, is what Tight's and ZRLE's zlib has had before. */
 static void add_rect(struct vnc_frame *frame, const struct vnc_rect *r)
 {
     for (unsigned i = frame->count; i-- > 0;) {
-        struct vnc_rect *above = &frame->rects[i], both = *above;
+        struct vnc_rect *above = &frame->rects[i];
 
-        merge(&both, r);
-        if (above->y2 == r->y1 && area(&both) <= area(above) + area(r) + RECT_SLACK) {
-            *above = both;
+        if (above->y2 == r->y1 && above->x1 == r->x1 && above->x2 == r->x2) {
+            above->y2 = r->y2;
             return;
         }
     }
@@ -213,7 +206,7 @@ static void copy_changes(const struct vnc *vnc, struct vnc_frame *frame, const p
 
             if (!copy_tile(vnc, frame, &tile))
                 continue;
-            if (run.x2 && x - run.x2 <= TILE_GAP) {
+            if (run.x2 && run.x2 == x) {
                 run.x2 = right;
                 continue;
             }
