@@ -286,7 +286,7 @@ static bool open_child(struct child *c, const struct backend_config *config, str
         .open_files = config->disks,
     };
     return confine_backend(&confinement, err) &&
-           (!config->disks || open_disks(c, config->emulated, err)) && open_keys(c, err) &&
+           (!config->disks || open_disks(c, config->emulated, err)) &&
            loop_watch(c->loop, &c->parent_source, CHILD_SOCKET, EPOLLIN, parent_ready, c, err) &&
            loop_watch(c->loop, &c->evtchn_source, xenevtchn_fd(c->evtchn), EPOLLIN, evtchn_ready, c,
                       err);
@@ -307,11 +307,17 @@ static int child(const void *arg)
         free(c); /* what it holds goes with the process */
         return 1;
     }
-    /* What came while we asked. */
-    keys_ready(c, 0);
-    if (c->bus)
-        xenbus_ready(c, 0);
-    int code = loop_run(c->loop);
+    /* Nobody waits for these: the guest looks for its keyboard much later. */
+    int code = 1;
+    if (open_keys(c, &err)) {
+        /* What came while we asked. */
+        keys_ready(c, 0);
+        if (c->bus)
+            xenbus_ready(c, 0);
+        code = loop_run(c->loop);
+    } else {
+        log_error("PV keyboard: %s", err.text);
+    }
     vkbd_bus_close(c->keys);
     blkback_bus_close(c->bus);
     return code;
