@@ -405,6 +405,8 @@ static void shows_what_stock_shows(void **state)
         enum outcome is = look(DM_OURS, line, cards[i], &ours);
         if (line->refused)
             assert_int_equal(is, REFUSES);
+        if (!strcmp(line->name, "minimal"))
+            assert_int_equal(is, RUNS);
         if (is == REFUSES)
             continue;
         assert_int_equal(look(DM_STOCK, line, cards[i], &stock), RUNS);
