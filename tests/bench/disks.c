@@ -300,8 +300,9 @@ static double measure(struct run *r, enum op op)
     return best;
 }
 
-/* Every page by itself: how the file was written would decide about the page cache's pieces. */
-static void warm(const char *path)
+/* Every page by itself: how the file was written would decide about the page cache's pieces. For
+ * O_DIRECT none: as long as there are some, no write there can be started without waiting. */
+static void warm(const char *path, bool direct)
 {
     char page[PAGE];
     int fd = open(path, O_RDONLY);
@@ -309,13 +310,13 @@ static void warm(const char *path)
     fdatasync(fd);
     posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
-    for (off_t at = 0; at < end; at += PAGE)
+    for (off_t at = 0; !direct && at < end; at += PAGE)
         if (pread(fd, page, PAGE, at) < 0)
             break;
     close(fd);
 }
 
-static bool prepare(const char *dir, const struct image *image)
+static bool prepare(const char *dir, const struct image *image, bool direct)
 {
     char line[600], path[200];
     snprintf(line, sizeof(line),
@@ -325,9 +326,9 @@ static bool prepare(const char *dir, const struct image *image)
     if (system(line))
         return false;
     snprintf(path, sizeof(path), "%s/data", dir);
-    warm(path);
+    warm(path, direct);
     snprintf(path, sizeof(path), "%s/image", dir);
-    warm(path);
+    warm(path, direct);
     return true;
 }
 
@@ -386,7 +387,7 @@ static void child(enum way way, enum dm_kind kind, bool direct, const struct ima
     struct run r = {.way = way, .kind = kind, .direct = direct, .x = xenstub_new(&config)};
     /* The limit is that of a raw file, whatever the image is. */
     const struct image *used = kind == DM_NULL ? &images[0] : image;
-    bool ok = r.x && prepare(xenstub_dir(r.x), used);
+    bool ok = r.x && prepare(xenstub_dir(r.x), used, direct);
     if (ok) {
         snprintf(path, sizeof(path), "%s/image", xenstub_dir(r.x));
         ok = start(&r, &dm, used, path);
