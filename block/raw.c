@@ -261,7 +261,8 @@ static void submit_batch(struct raw *raw)
     struct iocb *batch[RAW_BATCH];
     unsigned count = raw->batched, done = 0;
 
-    memcpy(batch, raw->batch, count * sizeof(batch[0]));
+    for (unsigned i = 0; i < count; i++)
+        batch[i] = raw->batch[i];
     raw->batched = 0;
     while (done < count) {
         int n = kaio_submit_many(&raw->kaio, batch + done, count - done);
