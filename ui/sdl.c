@@ -164,8 +164,8 @@ static void screen_damaged(void *opaque, const struct surface *surface,
         pixman_region32_union_rect(&sdl->damage, &sdl->damage, r->x1, r->y1,
                                    (unsigned)(r->x2 - r->x1), (unsigned)(r->y2 - r->y1));
     }
-    publish(sdl);
     look_at_guest(sdl);
+    publish(sdl);
 }
 
 static void screen_resized(void *opaque, const struct surface *surface)
@@ -174,8 +174,8 @@ static void screen_resized(void *opaque, const struct surface *surface)
 
     sdl->surface = surface;
     sdl->whole = true;
-    publish(sdl);
     look_at_guest(sdl);
+    publish(sdl);
 }
 
 /* ---- Events ---- */

@@ -256,3 +256,14 @@ void desktop_focus_nothing(struct desktop *d)
     XWarpPointer(x, None, DefaultRootWindow(x), 0, 0, 0, 0, 1279, 1023);
     XCloseDisplay(x);
 }
+
+void desktop_map_key(struct desktop *d, unsigned keycode, unsigned long keysym)
+{
+    Display *x = XOpenDisplay(NULL);
+    (void)d;
+    if (!x)
+        return;
+    KeySym symbols[] = {keysym};
+    XChangeKeyboardMapping(x, (int)keycode, 1, symbols, 1);
+    XCloseDisplay(x);
+}

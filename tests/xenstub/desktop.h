@@ -39,6 +39,8 @@ bool desktop_wait_size(struct desktop *d, int width, int height);
 /* The window as it is seen, 3 bytes (R, G, B) a pixel, its size in width and height; to be freed.
  * NULL: it cannot be. */
 uint8_t *desktop_picture(struct desktop *d);
+/* Puts a keysym on a key (X's key code), as a layout would. */
+void desktop_map_key(struct desktop *d, unsigned keycode, unsigned long keysym);
 /* No window has the focus any more. */
 void desktop_focus_nothing(struct desktop *d);
 /* A click on the window's close button. */
