@@ -453,7 +453,9 @@ static void test_garbage(void **state)
     struct fixture *f = *state;
     static const struct request bad[] = {
         {.op = OP_READY},
-        {.op = 3},
+        {.op = OP_WAKE_S3 + 1},
+        {.op = OP_WAKE_S3, .seconds = 1},
+        {.op = OP_WAKE_S3, .zero = 1},
         {.op = UINT32_MAX},
         {.op = OP_SLEEP_S3, .zero = 1},
         {.op = OP_SLEEP_S3, .seconds = 1},
