@@ -125,6 +125,8 @@ def stage_system(stage):
               tree.roots.need(f"/usr/lib/xen-{tree.version}/boot/hvmloader"))
     stage.folder("/usr/share/seabios")
     stage.program(STOCK)
+    stage.program("/usr/bin/qemu-img")
+    stage.program("/sbin/e2fsck")
     for path in ("/usr/lib/ipxe/qemu", "/usr/share/qemu/keymaps"):  # each is elsewhere in some suite
         if tree.roots.find(path):
             stage.folder(path)

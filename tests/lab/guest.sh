@@ -67,3 +67,71 @@ spread() {
 	for pid in $pids; do wait "$pid" || return 1; done
 	cat /tmp/cpu?
 }
+
+# A program of the tools' CD, which is mounted at /mnt.
+tool() {
+	name=$1
+	shift
+	/mnt/tools/ld.so --library-path /mnt/tools "/mnt/tools/$name" "$@"
+}
+
+# Random reads and writes of all sizes with 16 under way, every block verified, on several disks at once.
+fio_verify() {
+	jobs=
+	for disk in "$@"; do jobs="$jobs --name=$disk --filename=/dev/$disk"; done
+	# shellcheck disable=SC2086
+	tool fio --ioengine=libaio --direct=1 --iodepth=16 --rw=randrw --bsrange=512-128k --blockalign=512 \
+		--size=24m --verify=crc32c --verify_fatal=1 --do_verify=1 --randseed=7 --thread --minimal $jobs > /tmp/fio ||
+		{ cut -c1-300 /tmp/fio; return 1; }
+	echo "FIO $(wc -l < /tmp/fio) jobs"
+}
+
+# A file system on a disk: written, thinned out, trimmed, read back after a new mount, and checked.
+fs_torture() {
+	mkdir -p "/fs/$1"
+	tool mke2fs -q -F -t ext4 "/dev/$1" || return 1
+	mount -t ext4 "/dev/$1" "/fs/$1" || return 1
+	n=0
+	while [ $n -lt 40 ]; do
+		n=$((n + 1))
+		dd if=/mnt/vmlinuz of="/fs/$1/$n" bs=50021 skip=$n count=$n 2> /dev/null || return 1
+		[ $((n % 3)) != 0 ] || rm "/fs/$1/$((n - 1))"
+		[ $((n % 7)) != 0 ] || cat "/fs/$1/$n" >> "/fs/$1/$((n - 6))"
+	done
+	(cd "/fs/$1" && md5sum [0-9]*) > "/tmp/sums.$1"
+	sync
+	fstrim "/fs/$1" 2> /dev/null
+	umount "/fs/$1" || return 1
+	tool e2fsck -fn "/dev/$1" > /tmp/fsck || { tail -n 5 /tmp/fsck; return 1; }
+	echo 3 > /proc/sys/vm/drop_caches
+	mount -t ext4 "/dev/$1" "/fs/$1" || return 1
+	(cd "/fs/$1" && md5sum -c -s "/tmp/sums.$1") || return 1
+	umount "/fs/$1"
+	echo "FS $1 $(wc -l < "/tmp/sums.$1") files"
+}
+
+# Patterns to several disks at once, from a place on, flushed block by block, until something ends it.
+flood() {
+	at=$1
+	shift
+	for disk in "$@"; do labio flushed "/dev/$disk" "$at" 67108864 21 65536 & done
+	wait
+}
+
+# What the CD drive has: its size in sectors, a checksum of its start, or nothing.
+cd_now() {
+	if sum=$(dd if=/dev/sr0 bs=2048 count=512 2> /tmp/cd | md5sum) && [ -s /sys/block/sr0/size ] && ! grep -q 'No medium' /tmp/cd; then
+		echo "CD $(cat /sys/block/sr0/size) ${sum%% *}"
+	else
+		echo "CD none"
+		cat /tmp/cd
+	fi
+}
+
+# The hard disks in the order of their places on the controllers: the driver names them as they answer.
+disk_order() {
+	for dev in /sys/block/sd?; do
+		place=$(readlink -f "$dev/device")
+		echo "${place##*/} ${dev##*/}"
+	done | sort | while read place name; do echo "DISK $name"; done
+}

@@ -11,6 +11,7 @@ from dom0 import applets, build_tool, module_name, plain_module
 from work import HERE, WORK, LabError, cached, fresh_dir, made, sh
 
 GRUB = Path("/usr/lib/grub/i386-pc")
+STORAGE_MODULES = ["ahci", "crc32c_generic", "ext4", "floppy"]
 MODULES = ["ata_piix", "sd_mod", "sr_mod", "isofs", "button", "evdev", "xen-blkfront"]
 # iommu=off saves 12 s of AGP probing, xen_emul_unplug=never keeps the emulated disks.
 PV_CMDLINE = "console=ttyS0 quiet panic=-1 iommu=off"
@@ -30,6 +31,15 @@ echo LAB kernel
 terminal_output --remove serial
 boot
 """
+# A floppy that boots something whole by itself: GRUB, and a memory tester that speaks on the serial port.
+FLOPPY_KIB, FLOPPY_FS_KIB = 1440, 1000
+FLOPPY_MENU = """serial --unit=0 --speed=115200
+terminal_output --append serial
+echo LAB grub
+linux /memtest console=ttyS0,115200
+boot
+"""
+TOOLS = ["/usr/bin/fio", "/sbin/mke2fs", "/sbin/e2fsck"]
 GRUB_MENU = """serial --unit=0 --speed=115200
 terminal_output --append serial
 echo LAB grub
@@ -48,7 +58,7 @@ menuentry 'Graphics 1024x768' --hotkey=g {
 """
 
 
-def initramfs(tree, dest):
+def initramfs(tree, dest, modules=()):
     archive = Cpio()
     archive.node("dev/console", 5, 1)
     busybox = tree.roots.need("/bin/busybox")
@@ -59,7 +69,7 @@ def initramfs(tree, dest):
     archive.file("bin/labio", build_tool("labio").read_bytes(), 0o755)
     archive.file("init", (HERE / "guest-init").read_bytes(), 0o755)
     archive.file("lab.sh", (HERE / "guest.sh").read_bytes())
-    order = tree.module_order(MODULES)
+    order = tree.module_order([*MODULES, *modules])
     for module in order:
         archive.file("modules/" + module_name(module), plain_module(module))
     archive.file("modules/order", "".join(module_name(m) + "\n" for m in order).encode())
@@ -73,17 +83,20 @@ def iso(dest, config, files):
     (root / "boot/grub").mkdir(parents=True)
     (root / "boot/grub/grub.cfg").write_text(config)
     for name, data in files.items():
+        (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_bytes(data)
+        (root / name).chmod(0o755)
     sh("grub-mkrescue", "-d", GRUB, "-o", dest, root, "--", "-volid", "LAB")
 
 
-def hard_disk(dest, kernel, initrd):
-    """A partitioned disk, made of files only: boot sector and GRUB's core before the partition."""
+def hard_disk(dest, kernel, initrd, cmdline=CMDLINE):
+    """A partitioned disk, made of files only: boot sector and GRUB's core before the first partition; the
+    second is where the tests may write."""
     root = fresh_dir(dest.with_suffix(".root"))
     (root / "boot/grub").mkdir(parents=True)
     (root / "boot/vmlinuz").write_bytes(kernel)
     (root / "boot/initrd").write_bytes(initrd)
-    (root / "boot/grub/grub.cfg").write_text(MENU.format(prefix="/boot", cmdline=CMDLINE))
+    (root / "boot/grub/grub.cfg").write_text(MENU.format(prefix="/boot", cmdline=cmdline))
     core = dest.with_suffix(".core")
     sh("grub-mkimage", "-O", "i386-pc", "-d", GRUB, "-o", core, "-p", "(hd0,msdos1)/boot/grub", "biosdisk",
        "part_msdos", "ext2", "normal", "linux", "serial", "terminal", "echo", "boot", "configfile")
@@ -93,16 +106,56 @@ def hard_disk(dest, kernel, initrd):
     sh("mke2fs", "-q", "-F", "-t", "ext2", "-b", "4096", "-m", "0", "-E", f"offset={1 << 20},nodiscard", "-d", root,
        dest, f"{BOOT_MIB}M")
     first, sectors = 2048, BOOT_MIB * 2048
-    partition = struct.pack("<B3sB3sII", 0x80, b"\xfe\xff\xff", 0x83, b"\xfe\xff\xff", first, sectors)
+    partition = b"".join(
+        struct.pack("<B3sB3sII", flag, b"\xfe\xff\xff", 0x83, b"\xfe\xff\xff", start, count)
+        for flag, start, count in ((0x80, first, sectors), (0, AREA_MIB * 2048, (DISK_MIB - AREA_MIB) * 2048)))
     boot = bytearray((GRUB / "boot.img").read_bytes())
     boot[440:446] = b"LAB\0\0\0"
-    boot[446:510] = partition + bytes(48)
+    boot[446:510] = partition + bytes(32)
     boot[510:512] = b"\x55\xaa"
     code = core.read_bytes()
     if len(code) > (first - 1) * 512:
         raise LabError("GRUB's core does not fit before the partition")
     with open(dest, "r+b") as f:
         f.write(boot + code)
+
+
+def floppy(dest, memtest):
+    """A 1.44M floppy: an ext2 file system with GRUB's core behind it."""
+    root = fresh_dir(dest.with_suffix(".root"))
+    (root / "boot/grub").mkdir(parents=True)
+    (root / "boot/grub/grub.cfg").write_text(FLOPPY_MENU)
+    (root / "memtest").write_bytes(memtest)
+    core = dest.with_suffix(".core")
+    sh("grub-mkimage", "-O", "i386-pc", "-d", GRUB, "-o", core, "-p", "(fd0)/boot/grub", "biosdisk", "ext2", "normal",
+       "linux", "serial", "terminal", "echo", "boot", "configfile")
+    dest.unlink(missing_ok=True)
+    with open(dest, "wb") as f:
+        f.truncate(FLOPPY_KIB << 10)
+    sh("mke2fs", "-q", "-F", "-t", "ext2", "-b", "1024", "-m", "0", "-N", "32", "-O", "none,filetype", "-d", root, dest,
+       f"{FLOPPY_FS_KIB}k")
+    code, boot, at = bytearray(core.read_bytes()), bytearray((GRUB / "boot.img").read_bytes()), FLOPPY_FS_KIB * 2
+    if at * 512 + len(code) > FLOPPY_KIB << 10:
+        raise LabError("GRUB's core does not fit on the floppy")
+    # Where the boot sector finds the core, and where the core's first sector finds the rest of it.
+    boot[0x5c:0x64] = struct.pack("<Q", at)
+    code[500:508] = struct.pack("<Q", at + 1)
+    with open(dest, "r+b") as f:
+        f.write(boot[:510] + b"\x55\xaa")
+        f.seek(at * 512)
+        f.write(code)
+
+
+def tools(tree):
+    """{name: bytes} of a folder with programs and all they need to run anywhere."""
+    files = {}
+    for tool in TOOLS:
+        source = tree.roots.need(tool)
+        files["tools/" + Path(tool).name] = source.read_bytes()
+        for path, host in tree.roots.libraries(source).items():
+            name = "ld.so" if "ld-linux" in path else Path(path).name
+            files["tools/" + name] = host.read_bytes()
+    return files
 
 
 class Guests:
@@ -112,6 +165,8 @@ class Guests:
         folder = WORK / "guest"
         folder.mkdir(parents=True, exist_ok=True)
         self.pv = folder / "pv.iso"
+        self.storage, self.storage_pv = folder / "storage.img", folder / "storage-pv.img"
+        self.tools, self.floppy = folder / "tools.iso", folder / "floppy.img"
         self.iso, self.disk, self.menu = folder / "cd.iso", folder / "disk.img", folder / "menu.iso"
         inputs = (tree.kernel, HERE / "guest-init", HERE / "guest.sh", HERE / "labio.c", HERE / "guestimg.py",
                   HERE / "cpio.py")
@@ -124,6 +179,11 @@ class Guests:
             pv_files = {name: data for name, data in files.items() if name != "noise"}
             iso(self.pv, MENU.format(prefix="/boot", cmdline=PV_CMDLINE), pv_files)
             hard_disk(self.disk, files["boot/vmlinuz"], files["boot/initrd"])
+            initramfs(tree, initrd, STORAGE_MODULES)
+            for dest, cmdline in ((self.storage, CMDLINE), (self.storage_pv, PV_CMDLINE)):
+                hard_disk(dest, files["boot/vmlinuz"], initrd.read_bytes(), cmdline)
+            iso(self.tools, "", tools(tree) | {"vmlinuz": files["boot/vmlinuz"]})
+            floppy(self.floppy, tree.roots.need("/boot/memtest86+x64.bin").read_bytes())
             font = Path("/usr/share/grub/unicode.pf2").read_bytes()
             iso(self.menu, GRUB_MENU, {"boot/unicode.pf2": font})
             made(self.menu, *inputs)
@@ -135,4 +195,6 @@ class Guests:
 
     def files(self):
         """What goes to dom0's /scratch."""
-        return {"cd.iso": self.iso, "disk.img": self.disk, "menu.iso": self.menu, "pv.iso": self.pv}
+        return {"cd.iso": self.iso, "disk.img": self.disk, "menu.iso": self.menu, "pv.iso": self.pv,
+                "storage.img": self.storage, "storage-pv.img": self.storage_pv, "tools.iso": self.tools,
+                "floppy.img": self.floppy}

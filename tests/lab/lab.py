@@ -108,13 +108,13 @@ def leave(outer):
 
 def cmd_test(args):
     """The points of the list, with a pass or fail line for each check."""
-    points = args.points or ("1,3" if args.xen == "4.20" else "1,2,3,4,5,6")
+    points = args.points or ("1,3" if args.xen == "4.20" else "1,2,3,4,5,6,8")
     try:
         wanted = {int(p) for p in points.split(",")}
-        if not wanted <= {1, 2, 3, 4, 5, 6, 8}:
+        if not wanted <= {1, 2, 3, 4, 5, 6, 8, 9, 10}:
             raise ValueError
     except ValueError:
-        raise LabError(f"--points {points}: numbers from 1 to 6, and 8, with commas; point 7 is points 1 and 3 with XEN=4.20")
+        raise LabError(f"--points {points}: numbers from 1 to 6 and 8 to 10, with commas; point 7 is points 1 and 3 with XEN=4.20")
     lab = Lab(args, "test")
     try:
         lab.power_on()

@@ -8,6 +8,8 @@
  *
  *   labio write  FILE START BYTES SEED SIZES   pattern to the file, O_DIRECT, block sizes in turn
  *   labio verify FILE START BYTES SEED SIZES   compare; SIZES 0: buffered
+ *   labio flushed FILE START BYTES SEED SIZE   pattern, flushed block by block: after each flush a line
+ *                                              "FLUSHED <name> <bytes so far>"
  *   labio time   FILE read|write START BYTES SIZE   milliseconds, O_DIRECT
  *   labio random FILE COUNT SIZE SPAN          milliseconds for random O_DIRECT reads
  *   labio pci                                  all configuration spaces
@@ -151,6 +153,27 @@ static int pattern_io(char **argv, int writing)
         die("flush");
     printf("%s %llu bytes, %ld ms\n", writing ? "WROTE" : "SAME", (unsigned long long)(end - start),
            milliseconds() - begin);
+    return 0;
+}
+
+static int write_flushed(char **argv)
+{
+    uint64_t start = strtoull(argv[1], NULL, 0), bytes = strtoull(argv[2], NULL, 0);
+    uint64_t seed = strtoull(argv[3], NULL, 0);
+    size_t size = strtoul(argv[4], NULL, 0);
+    const char *name = strrchr(argv[0], '/');
+    int fd = open(argv[0], O_RDWR | O_DIRECT);
+
+    if (fd < 0 || !size || size > MAX_BLOCK || size % SECTOR)
+        die(argv[0]);
+    for (uint64_t done = 0; done < bytes;) {
+        pattern(buffer(0), start + done, size, seed);
+        if (pwrite(fd, buffer(0), size, (off_t)(start + done)) != (ssize_t)size || fdatasync(fd))
+            die("write");
+        done += size;
+        printf("FLUSHED %s %llu\n", name ? name + 1 : argv[0], (unsigned long long)done);
+        fflush(stdout);
+    }
     return 0;
 }
 
@@ -298,6 +321,8 @@ int main(int argc, char **argv)
         return pattern_io(argv + 2, 1);
     if (argc == 7 && !strcmp(argv[1], "verify"))
         return pattern_io(argv + 2, 0);
+    if (argc == 7 && !strcmp(argv[1], "flushed"))
+        return write_flushed(argv + 2);
     if (argc == 7 && !strcmp(argv[1], "time"))
         return time_sequential(argv + 2);
     if (argc == 6 && !strcmp(argv[1], "random"))

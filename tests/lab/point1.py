@@ -30,7 +30,7 @@ def prepare(lab):
 
 def labio_in_dom0(lab, what, area, sizes, image="/scratch/blank.img"):
     out = lab.agent.run(f"/lab/labio {what} {image} {area[0]} {area[1]} {area[2]} {sizes}", 300)
-    expect(out.code == 0, f"in dom0: {out.text}")
+    expect(out.code == 0, f"{image} in dom0: {out.text}")
 
 
 def in_guest(guest, what, area, sizes, seconds=600):
