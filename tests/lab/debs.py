@@ -10,10 +10,10 @@ from roots import Roots
 from work import HERE, WORK, LabError, cached, fresh_dir, made, say, sh
 
 
-def wanted():
-    """The packages that tests/lab/packages says are fetched, not installed."""
+def wanted(group=""):
+    """The packages that tests/lab/packages says are fetched, not installed: for all points, or for a group."""
     text = (HERE / "packages").read_text()
-    return re.findall(r"^fetch (\S+)", text, re.M)
+    return re.findall(rf"^fetch{'-' + group if group else ''} (\S+)", text, re.M)
 
 
 class Tree:
@@ -67,25 +67,37 @@ class Tree:
         return [self.modules / p for p in order]
 
 
-def bookworm():
-    """Xen 4.17 of the suite this host runs: what is not installed here is unpacked beside it."""
-    tree, debs = WORK / "xen-4.17", WORK / "debs"
-    inputs = (sorted(wanted()),)
+def unpacked(folder, packages, what):
+    """A folder with those packages, and what they need that is not installed here."""
+    tree, archives = WORK / folder, WORK / f"debs-{folder}"
+    inputs = (sorted(packages),)
     if not cached(tree, *inputs):
-        say("fetching Debian's Xen 4.17, kernel and stock device model (about 90 MB)")
-        (debs / "partial").mkdir(parents=True, exist_ok=True)
+        say(f"fetching {what}")
+        (archives / "partial").mkdir(parents=True, exist_ok=True)
         get = ["apt-get", "-y", "-q", "--download-only", "--reinstall", "--no-install-recommends",
-               "-o", f"Dir::Cache::archives={debs}", "-o", "Debug::NoLocking=1", "install", *wanted()]
+               "-o", f"Dir::Cache::archives={archives}", "-o", "Debug::NoLocking=1", "install", *packages]
         try:
             sh(*get)
         except LabError:
             sh("apt-get", "-q", "update")
             sh(*get)
         fresh_dir(tree)
-        for deb in sorted(debs.glob("*.deb")):
+        for deb in sorted(archives.glob("*.deb")):
             sh("dpkg-deb", "-x", deb, tree)
         made(tree, *inputs)
+    return tree
+
+
+def bookworm():
+    """Xen 4.17 of the suite this host runs: what is not installed here is unpacked beside it."""
+    tree = unpacked("xen-4.17", wanted(), "Debian's Xen 4.17, kernel and stock device model (about 90 MB)")
     return Tree("4.17", Roots(tree, "/"))
+
+
+def with_group(tree, group):
+    """The files of a tree, and those of a group of packages that only some points need."""
+    packages = wanted(group)
+    return Roots(unpacked(group, packages, ", ".join(packages)), *tree.roots.folders)
 
 
 def trixie():

@@ -152,9 +152,10 @@ def device_model(stage, binary):
         raise LabError(f"--dm {binary}: not an executable file")
     host = Roots("/")
     stage.program("/dm/test", binary, extra=host)
-    module = binary.parent / "vnc.so"  # it looks for it in its own folder
-    if module.exists():
-        stage.program("/dm/vnc.so", module, extra=host)
+    for name in ("vnc.so", "web.so"):  # it looks for them in its own folder
+        module = binary.parent / name
+        if module.exists():
+            stage.program("/dm/" + name, module, extra=host)
     for path, source in host.walk("/usr/share/X11/xkb"):  # keyboard layouts
         stage.put(path, source)
 

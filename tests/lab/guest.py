@@ -101,6 +101,10 @@ class Guest:
         """Waits for the guest's shell on the serial port."""
         self.wait(r"LAB shell", seconds, "the guest's shell")
 
+    def wait_init(self):
+        """How long the guest's kernel took until it ran its first program, in seconds."""
+        return float(re.search(r"LAB init ([0-9.]+)", self.serial.text)[1])
+
     def command(self, line, seconds=120):
         """Runs a line in the guest; its output, and an error when it fails."""
         self.channel.send(b"i", line.encode() + b"\n")

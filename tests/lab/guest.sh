@@ -135,3 +135,50 @@ disk_order() {
 		echo "${place##*/} ${dev##*/}"
 	done | sort | while read place name; do echo "DISK $name"; done
 }
+
+# A text console with something to see on it, on the driver of the card; nothing blinks.
+console_screen() {
+	[ -d /sys/module/cirrus ] || insmod /modules/later/cirrus.ko || return 1
+	sleep 2
+	n=0
+	printf '\033[2J\033[H\033[?25l\033[?17;0;0c' > /dev/tty1
+	while [ $n -lt 16 ]; do
+		printf '\033[3%d;4%dmThe quick brown fox jumps over the lazy dog \033[1m%d\033[0m\n' $((n % 8)) $(((n + 3) % 8)) $n > /dev/tty1
+		n=$((n + 1))
+	done
+}
+
+# The X server's own picture, with one of its drivers; the kernel's driver has to be gone for all but one of them.
+x_screen() {
+	if [ ! -d /x/dev ] || [ ! -e /x/usr/bin ]; then
+		mkdir -p /x && for dev in /dev/sd[a-d]; do
+			mount -t ext4 -o ro "$dev" /x 2> /dev/null && [ -x /x/usr/lib/xorg/Xorg ] && break
+			umount /x 2> /dev/null
+		done
+		for dir in dev proc sys; do mount -o bind /$dir /x/$dir; done
+		for dir in tmp var/log var/lib/xkb; do mount -t tmpfs none /x/$dir; done
+	fi
+	if [ "$1" != modesetting ] && [ -d /sys/module/cirrus ]; then
+		for console in /sys/class/vtconsole/vtcon*; do
+			! grep -q 'frame buffer' "$console/name" || echo 0 > "$console/bind"
+		done
+		rmmod cirrus || return 1
+	fi
+	chroot /x /usr/lib/xorg/Xorg :0 vt7 -retro -noreset -nolisten tcp -config "/etc/$1.conf" > /tmp/x.log 2>&1 &
+	n=0
+	until [ -S /x/tmp/.X11-unix/X0 ]; do
+		n=$((n + 1))
+		[ $n -lt 300 ] && kill -0 $! || { tail -n 5 /tmp/x.log /x/var/log/Xorg.0.log | cut -c1-200; return 1; }
+		sleep 0.2
+	done
+}
+
+x_end() {
+	killall Xorg
+	n=0
+	while pidof Xorg > /dev/null; do
+		n=$((n + 1))
+		[ $n -lt 100 ] || return 1
+		sleep 0.1
+	done
+}

@@ -11,7 +11,6 @@ from dom0 import applets, build_tool, module_name, plain_module
 from work import HERE, WORK, LabError, cached, fresh_dir, made, sh
 
 GRUB = Path("/usr/lib/grub/i386-pc")
-STORAGE_MODULES = ["ahci", "crc32c_generic", "ext4", "floppy"]
 MODULES = ["ata_piix", "sd_mod", "sr_mod", "isofs", "button", "evdev", "xen-blkfront"]
 # iommu=off saves 12 s of AGP probing, xen_emul_unplug=never keeps the emulated disks.
 PV_CMDLINE = "console=ttyS0 quiet panic=-1 iommu=off"
@@ -31,15 +30,6 @@ echo LAB kernel
 terminal_output --remove serial
 boot
 """
-# A floppy that boots something whole by itself: GRUB, and a memory tester that speaks on the serial port.
-FLOPPY_KIB, FLOPPY_FS_KIB = 1440, 1000
-FLOPPY_MENU = """serial --unit=0 --speed=115200
-terminal_output --append serial
-echo LAB grub
-linux /memtest console=ttyS0,115200
-boot
-"""
-TOOLS = ["/usr/bin/fio", "/sbin/mke2fs", "/sbin/e2fsck"]
 GRUB_MENU = """serial --unit=0 --speed=115200
 terminal_output --append serial
 echo LAB grub
@@ -58,7 +48,7 @@ menuentry 'Graphics 1024x768' --hotkey=g {
 """
 
 
-def initramfs(tree, dest, modules=()):
+def initramfs(tree, dest, modules=(), later=()):
     archive = Cpio()
     archive.node("dev/console", 5, 1)
     busybox = tree.roots.need("/bin/busybox")
@@ -72,6 +62,14 @@ def initramfs(tree, dest, modules=()):
     order = tree.module_order([*MODULES, *modules])
     for module in order:
         archive.file("modules/" + module_name(module), plain_module(module))
+    for module in tree.module_order(later):
+        if module in order:
+            continue
+        if module_name(module) in [name + ".ko" for name in later]:
+            archive.file("modules/later/" + module_name(module), plain_module(module))
+        else:
+            archive.file("modules/" + module_name(module), plain_module(module))
+            order.append(module)
     archive.file("modules/order", "".join(module_name(m) + "\n" for m in order).encode())
     archive.write(dest, compress=True)
 
@@ -120,42 +118,9 @@ def hard_disk(dest, kernel, initrd, cmdline=CMDLINE):
         f.write(boot + code)
 
 
-def floppy(dest, memtest):
-    """A 1.44M floppy: an ext2 file system with GRUB's core behind it."""
-    root = fresh_dir(dest.with_suffix(".root"))
-    (root / "boot/grub").mkdir(parents=True)
-    (root / "boot/grub/grub.cfg").write_text(FLOPPY_MENU)
-    (root / "memtest").write_bytes(memtest)
-    core = dest.with_suffix(".core")
-    sh("grub-mkimage", "-O", "i386-pc", "-d", GRUB, "-o", core, "-p", "(fd0)/boot/grub", "biosdisk", "ext2", "normal",
-       "linux", "serial", "terminal", "echo", "boot", "configfile")
-    dest.unlink(missing_ok=True)
-    with open(dest, "wb") as f:
-        f.truncate(FLOPPY_KIB << 10)
-    sh("mke2fs", "-q", "-F", "-t", "ext2", "-b", "1024", "-m", "0", "-N", "32", "-O", "none,filetype", "-d", root, dest,
-       f"{FLOPPY_FS_KIB}k")
-    code, boot, at = bytearray(core.read_bytes()), bytearray((GRUB / "boot.img").read_bytes()), FLOPPY_FS_KIB * 2
-    if at * 512 + len(code) > FLOPPY_KIB << 10:
-        raise LabError("GRUB's core does not fit on the floppy")
-    # Where the boot sector finds the core, and where the core's first sector finds the rest of it.
-    boot[0x5c:0x64] = struct.pack("<Q", at)
-    code[500:508] = struct.pack("<Q", at + 1)
-    with open(dest, "r+b") as f:
-        f.write(boot[:510] + b"\x55\xaa")
-        f.seek(at * 512)
-        f.write(code)
-
-
-def tools(tree):
-    """{name: bytes} of a folder with programs and all they need to run anywhere."""
-    files = {}
-    for tool in TOOLS:
-        source = tree.roots.need(tool)
-        files["tools/" + Path(tool).name] = source.read_bytes()
-        for path, host in tree.roots.libraries(source).items():
-            name = "ld.so" if "ld-linux" in path else Path(path).name
-            files["tools/" + name] = host.read_bytes()
-    return files
+def inputs_of(tree):
+    """What every guest's image depends on."""
+    return (tree.kernel, *[HERE / name for name in ("guest-init", "guest.sh", "labio.c", "guestimg.py", "cpio.py")])
 
 
 class Guests:
@@ -165,11 +130,8 @@ class Guests:
         folder = WORK / "guest"
         folder.mkdir(parents=True, exist_ok=True)
         self.pv = folder / "pv.iso"
-        self.storage, self.storage_pv = folder / "storage.img", folder / "storage-pv.img"
-        self.tools, self.floppy = folder / "tools.iso", folder / "floppy.img"
         self.iso, self.disk, self.menu = folder / "cd.iso", folder / "disk.img", folder / "menu.iso"
-        inputs = (tree.kernel, HERE / "guest-init", HERE / "guest.sh", HERE / "labio.c", HERE / "guestimg.py",
-                  HERE / "cpio.py")
+        inputs = inputs_of(tree)
         if not cached(self.menu, *inputs):
             initrd = folder / "initrd"
             initramfs(tree, initrd)
@@ -179,11 +141,6 @@ class Guests:
             pv_files = {name: data for name, data in files.items() if name != "noise"}
             iso(self.pv, MENU.format(prefix="/boot", cmdline=PV_CMDLINE), pv_files)
             hard_disk(self.disk, files["boot/vmlinuz"], files["boot/initrd"])
-            initramfs(tree, initrd, STORAGE_MODULES)
-            for dest, cmdline in ((self.storage, CMDLINE), (self.storage_pv, PV_CMDLINE)):
-                hard_disk(dest, files["boot/vmlinuz"], initrd.read_bytes(), cmdline)
-            iso(self.tools, "", tools(tree) | {"vmlinuz": files["boot/vmlinuz"]})
-            floppy(self.floppy, tree.roots.need("/boot/memtest86+x64.bin").read_bytes())
             font = Path("/usr/share/grub/unicode.pf2").read_bytes()
             iso(self.menu, GRUB_MENU, {"boot/unicode.pf2": font})
             made(self.menu, *inputs)
@@ -195,6 +152,4 @@ class Guests:
 
     def files(self):
         """What goes to dom0's /scratch."""
-        return {"cd.iso": self.iso, "disk.img": self.disk, "menu.iso": self.menu, "pv.iso": self.pv,
-                "storage.img": self.storage, "storage-pv.img": self.storage_pv, "tools.iso": self.tools,
-                "floppy.img": self.floppy}
+        return {"cd.iso": self.iso, "disk.img": self.disk, "menu.iso": self.menu, "pv.iso": self.pv}

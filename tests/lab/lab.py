@@ -13,6 +13,8 @@ import dom0
 import guest as guests
 import outer as machine
 import screen
+import screenimg
+import storageimg
 import suite
 from agent import Agent
 from guestimg import Guests
@@ -32,12 +34,17 @@ def run_folder(name):
 class Lab:
     """Everything needed to power on: packages, images, the lock."""
 
-    def __init__(self, args, name):
+    def __init__(self, args, name, points=()):
         self.args = args
         self.lock = lock()
         self.tree = debs.tree_for(args.xen)
         bookworm = debs.tree_for("4.17")
         self.images = Guests(bookworm)
+        self.files = self.images.files()
+        if {9, 10} & set(points):
+            self.files |= storageimg.build(bookworm)
+        if 11 in points:
+            self.files |= screenimg.build(bookworm)
         self.folder = run_folder(name)
         self.stock_program = self.tree.roots.need(dom0.STOCK)
         self.stock_name = "stock " + self.stock_program.name
@@ -47,7 +54,7 @@ class Lab:
         self.outer = self.agent = None
 
     def power_on(self, echo=False, vnc_from=None):
-        dom0.build(self.tree, self.args.dm, self.images.files(), self.folder)
+        dom0.build(self.tree, self.args.dm, self.files, self.folder)
         say(f"device model: {self.dm_name}; artefacts: {os.path.relpath(self.folder)}")
         self.outer = machine.Outer(self.tree, self.folder, self.lock, echo, vnc_from)
         self.agent = self.outer.agent
@@ -111,11 +118,11 @@ def cmd_test(args):
     points = args.points or ("1,3" if args.xen == "4.20" else "1,2,3,4,5,6,8")
     try:
         wanted = {int(p) for p in points.split(",")}
-        if not wanted <= {1, 2, 3, 4, 5, 6, 8, 9, 10}:
+        if not wanted <= {1, 2, 3, 4, 5, 6, 8, 9, 10, 11}:
             raise ValueError
     except ValueError:
-        raise LabError(f"--points {points}: numbers from 1 to 6 and 8 to 10, with commas; point 7 is points 1 and 3 with XEN=4.20")
-    lab = Lab(args, "test")
+        raise LabError(f"--points {points}: numbers from 1 to 6 and 8 to 11, with commas; point 7 is points 1 and 3 with XEN=4.20")
+    lab = Lab(args, "test", wanted)
     try:
         lab.power_on()
         return suite.run(lab, wanted)

@@ -13,6 +13,7 @@
  *   labio time   FILE read|write START BYTES SIZE   milliseconds, O_DIRECT
  *   labio random FILE COUNT SIZE SPAN          milliseconds for random O_DIRECT reads
  *   labio pci                                  all configuration spaces
+ *   labio pointer NAME COUNT                  the absolute pointer of that name: so many positions, one line each
  *   labio button                               waits for the ACPI power button
  *   labio tty TTY                              the guest's serial port, both ways
  *   labio unprivileged COMMAND...              runs a command that file permissions bind, though
@@ -32,6 +33,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <termios.h>
 #include <time.h>
@@ -267,6 +269,48 @@ static int wait_button(void)
     die("poll");
 }
 
+/* The input device whose name begins so; -1: there is none. */
+static int open_input(const char *name)
+{
+    glob_t found;
+    char have[256];
+
+    if (glob("/dev/input/event*", 0, NULL, &found))
+        return -1;
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        int fd = open(found.gl_pathv[i], O_RDONLY);
+        if (fd >= 0 && ioctl(fd, EVIOCGNAME(sizeof(have)), have) >= 0 &&
+            !strncmp(have, name, strlen(name)))
+            return fd;
+        close(fd);
+    }
+    return -1;
+}
+
+static int show_pointer(const char *name, long count)
+{
+    int fd = open_input(name), x = -1, y = -1;
+    struct input_absinfo ax, ay;
+    struct input_event event;
+
+    if (fd < 0 || ioctl(fd, EVIOCGABS(ABS_X), &ax) || ioctl(fd, EVIOCGABS(ABS_Y), &ay))
+        die(name);
+    printf("POINTER %d %d\n", ax.maximum, ay.maximum);
+    fflush(stdout);
+    while (count && read(fd, &event, sizeof(event)) == sizeof(event)) {
+        if (event.type == EV_ABS && event.code == ABS_X)
+            x = event.value;
+        if (event.type == EV_ABS && event.code == ABS_Y)
+            y = event.value;
+        if (event.type != EV_SYN)
+            continue;
+        printf("AT %d %d\n", x, y);
+        fflush(stdout);
+        count--;
+    }
+    return 0;
+}
+
 /*
  * Not busybox's cat: that moves data by sendfile, which holds the lock of our
  * stdout pipe while it waits for the terminal, and so stops the pipe's reader.
@@ -329,6 +373,8 @@ int main(int argc, char **argv)
         return time_random(argv + 2);
     if (argc == 3 && !strcmp(argv[1], "tty"))
         return serve_tty(argv[2]);
+    if (argc == 4 && !strcmp(argv[1], "pointer"))
+        return show_pointer(argv[2], strtol(argv[3], NULL, 0));
     if (argc == 2 && !strcmp(argv[1], "pci"))
         return dump_pci();
     if (argc == 2 && !strcmp(argv[1], "button"))

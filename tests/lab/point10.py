@@ -30,7 +30,7 @@ def expect_cd(guest, lab, name, size):
 
 
 def changes(lab, report, guest):
-    sizes = {name: lab.images.files()[name].stat().st_size for name in ("tools.iso", "menu.iso", "cd.iso")}
+    sizes = {name: lab.files[name].stat().st_size for name in ("tools.iso", "menu.iso", "cd.iso")}
     with report.check("10.2", TITLES["10.2"]):
         expect_cd(guest, lab, "tools.iso", sizes["tools.iso"])
         lab.agent.must(f"xl cd-insert {guest.name} hdc /scratch/menu.iso", 120)

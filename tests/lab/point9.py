@@ -39,10 +39,10 @@ def check_images(lab, allow_leaks):
 
 
 def as_raw(lab, form):
-    """An image's contents as a raw file in dom0."""
+    """An image's contents as a raw file in dom0, while a guest may have it open but writes nothing."""
     if form == "raw":
         return IMAGES["raw"]
-    lab.agent.must(f"qemu-img convert -f {form} -O raw {IMAGES[form]} /scratch/st.out", 120)
+    lab.agent.must(f"qemu-img convert -U -f {form} -O raw {IMAGES[form]} /scratch/st.out", 120)
     return "/scratch/st.out"
 
 
