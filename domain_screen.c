@@ -68,7 +68,7 @@ static void start_viewer(const struct vnc_listen *listen)
     char target[160], *argv[] = {"vncviewer", target, NULL};
     pid_t pid;
     if (any)
-        strcpy(shown.host, a->host[0] == ':' ? "::1" : "127.0.0.1");
+        snprintf(shown.host, sizeof(shown.host), "%s", a->host[0] == ':' ? "::1" : "127.0.0.1");
     /* Two colons: a port, not a display. */
     if (a->service[0])
         snprintf(target, sizeof(target), strchr(shown.host, ':') ? "[%s]::%s" : "%s::%s",

@@ -164,21 +164,20 @@ x_screen() {
 		done
 		rmmod cirrus || return 1
 	fi
-	chroot /x /usr/lib/xorg/Xorg :0 vt7 -retro -noreset -nolisten tcp -config "/etc/$1.conf" > /tmp/x.log 2>&1 &
+	rm -f /tmp/x.ready
+	chroot /x /usr/lib/xorg/Xorg vt7 -retro -noreset -nolisten tcp -config "/etc/$1.conf" -displayfd 3 \
+		3> /tmp/x.ready > /tmp/x.log 2>&1 &
+	xserver=$!
 	n=0
-	until [ -S /x/tmp/.X11-unix/X0 ]; do
+	until [ -s /tmp/x.ready ]; do
 		n=$((n + 1))
-		[ $n -lt 300 ] && kill -0 $! || { tail -n 5 /tmp/x.log /x/var/log/Xorg.0.log | cut -c1-200; return 1; }
+		[ $n -lt 300 ] && kill -0 $xserver || { grep -h '(EE)' /x/var/log/Xorg.0.log | cut -c1-200; return 1; }
 		sleep 0.2
 	done
 }
 
 x_end() {
-	killall Xorg
-	n=0
-	while pidof Xorg > /dev/null; do
-		n=$((n + 1))
-		[ $n -lt 100 ] || return 1
-		sleep 0.1
-	done
+	kill "$xserver"
+	wait "$xserver" 2> /dev/null
+	return 0
 }

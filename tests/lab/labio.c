@@ -8,12 +8,11 @@
  *
  *   labio write  FILE START BYTES SEED SIZES   pattern to the file, O_DIRECT, block sizes in turn
  *   labio verify FILE START BYTES SEED SIZES   compare; SIZES 0: buffered
- *   labio flushed FILE START BYTES SEED SIZE   pattern, flushed block by block: after each flush a line
- *                                              "FLUSHED <name> <bytes so far>"
+ *   labio flushed FILE START BYTES SEED SIZE   pattern, flushed: "FLUSHED <name> <bytes>"
  *   labio time   FILE read|write START BYTES SIZE   milliseconds, O_DIRECT
  *   labio random FILE COUNT SIZE SPAN          milliseconds for random O_DIRECT reads
  *   labio pci                                  all configuration spaces
- *   labio pointer NAME COUNT                  the absolute pointer of that name: so many positions, one line each
+ *   labio pointer NAME COUNT                   positions of the absolute pointer of that name
  *   labio button                               waits for the ACPI power button
  *   labio tty TTY                              the guest's serial port, both ways
  *   labio unprivileged COMMAND...              runs a command that file permissions bind, though
@@ -269,9 +268,10 @@ static int wait_button(void)
     die("poll");
 }
 
-/* The input device whose name begins so; -1: there is none. */
-static int open_input(const char *name)
+/* The absolute pointer whose name begins so; -1: there is none. */
+static int open_pointer(const char *name)
 {
+    struct input_absinfo info;
     glob_t found;
     char have[256];
 
@@ -280,7 +280,8 @@ static int open_input(const char *name)
     for (size_t i = 0; i < found.gl_pathc; i++) {
         int fd = open(found.gl_pathv[i], O_RDONLY);
         if (fd >= 0 && ioctl(fd, EVIOCGNAME(sizeof(have)), have) >= 0 &&
-            !strncmp(have, name, strlen(name)))
+            !strncmp(have, name, strlen(name)) && !ioctl(fd, EVIOCGABS(ABS_Y), &info) &&
+            info.maximum)
             return fd;
         close(fd);
     }
@@ -289,7 +290,7 @@ static int open_input(const char *name)
 
 static int show_pointer(const char *name, long count)
 {
-    int fd = open_input(name), x = -1, y = -1;
+    int fd = open_pointer(name), x = -1, y = -1;
     struct input_absinfo ax, ay;
     struct input_event event;
 

@@ -36,7 +36,7 @@ def picture(guest, viewer, which):
     viewer.ask("settle 3000 60")
     shown = viewer.screen()
     if which != "cirrusdrmfb":
-        guest.command("x_end", 60)
+        guest.command("x_end", 300)
     return shown
 
 
@@ -65,12 +65,12 @@ def corners(guest, viewer, name):
     width, height = map(int, viewer.ask("size").split())
     places = [(width // 2, height // 2), (0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)]
     guest.tell(f"labio pointer {name} {len(places)}")
-    most = guest.wait(r"POINTER (\d+) (\d+)", 60, f"the input device {name}")
+    most = guest.wait(r"POINTER (\d+) (\d+)\s", 60, f"the input device {name}")
     most = int(most[1]), int(most[2])
     seen = []
     for x, y in places:
         viewer.ask(f"pointer {x} {y} 0")
-        at = guest.wait(r"AT (-?\d+) (-?\d+)", 60, f"the pointer to move to {x},{y}")
+        at = guest.wait(r"AT (-?\d+) (-?\d+)\s", 60, f"the pointer to move to {x},{y}")
         seen.append((int(at[1]), int(at[2])))
     guest.wait(r"^LAB done 0", 60)
     want = [(0, 0), (most[0], 0), most, (0, most[1])]

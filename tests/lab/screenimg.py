@@ -28,7 +28,7 @@ Section "Screen"
 	EndSubSection
 EndSection
 """
-DRIVERS = {"modesetting": (24, "1024x768"), "cirrus": (16, "1024x768"), "vesa": (16, "800x600")}
+DRIVERS = {"modesetting": (24, "1024x768")}
 
 
 def x_disk(dest, roots):

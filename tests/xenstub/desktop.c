@@ -143,7 +143,17 @@ static void end(pid_t *pid, int signo)
 
 void desktop_kill(struct desktop *d)
 {
+    const char *display = getenv("DISPLAY");
+    char path[64];
+
     end(&d->server, SIGKILL);
+    /* What it would have taken away itself, and what the next server on its number trips over. */
+    if (!display || display[0] != ':')
+        return;
+    snprintf(path, sizeof(path), "/tmp/.X11-unix/X%.20s", display + 1);
+    unlink(path);
+    snprintf(path, sizeof(path), "/tmp/.X%.20s-lock", display + 1);
+    unlink(path);
 }
 
 void desktop_close(struct desktop *d)
