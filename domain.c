@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "block/workers.h"
 #include "hw/core/log.h"
 #include "hw/core/loop.h"
 #include "hw/pc/machine.h"
@@ -161,7 +162,10 @@ bool domain_start(struct domain *d, struct err *err)
         return false;
     xenstore_close(d->xenstore);
     d->xenstore = NULL;
-    if (!domain_serve_screen(d, err) || !confine(&confinement, d->hv, err))
+    if (!domain_serve_screen(d, err))
+        return false;
+    workers_retire(); /* capabilities are a thread's own */
+    if (!confine(&confinement, d->hv, err))
         return false;
     domain_confine_window(d);
     if (c->chroot_dir || c->run_as || c->seccomp)

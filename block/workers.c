@@ -16,12 +16,15 @@
 /* Threads are the process's resource, not a disk's: a guest with four disks must not cost four. */
 static struct {
     pthread_mutex_t lock;
-    pthread_cond_t work;
+    pthread_cond_t work, gone;
     struct worker_job *first, *last;
     unsigned queued, idle, threads;
     uint64_t submitted, taken; /* jobs so far: a ticket is the job's number */
     bool refused;              /* no thread to be had: said once */
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER};
+    bool retiring;
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
+          .work = PTHREAD_COND_INITIALIZER,
+          .gone = PTHREAD_COND_INITIALIZER};
 
 void worker_port_init(struct worker_port *port, int event_fd)
 {
@@ -68,7 +71,7 @@ static bool wait_for_work(void)
     until.tv_sec += IDLE_SECONDS;
     pool.idle++;
     int error = 0;
-    while (!pool.first && error != ETIMEDOUT)
+    while (!pool.first && !pool.retiring && error != ETIMEDOUT)
         error = pthread_cond_timedwait(&pool.work, &pool.lock, &until);
     pool.idle--;
     return pool.first != NULL;
@@ -90,6 +93,7 @@ static void *worker(void *unused)
         pthread_mutex_lock(&pool.lock);
     }
     pool.threads--;
+    pthread_cond_signal(&pool.gone); /* nobody but workers_retire waits there */
     pthread_mutex_unlock(&pool.lock);
     return NULL;
 }
@@ -173,6 +177,17 @@ struct worker_job *workers_take(struct worker_port *port, bool wait)
     for (struct worker_job *job = jobs; job; job = job->next)
         port->outstanding--;
     return jobs;
+}
+
+void workers_retire(void)
+{
+    pthread_mutex_lock(&pool.lock);
+    pool.retiring = true;
+    pthread_cond_broadcast(&pool.work);
+    while (pool.threads)
+        pthread_cond_wait(&pool.gone, &pool.lock);
+    pool.retiring = false;
+    pthread_mutex_unlock(&pool.lock);
 }
 
 unsigned workers_count(void)

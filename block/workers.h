@@ -47,6 +47,10 @@ bool workers_relieve(uint64_t ticket);
  * outstanding, waits for one. */
 struct worker_job *workers_take(struct worker_port *port, bool wait);
 
+/* Waits until every worker has ended (work under way is done first). To be called before rights are
+ * given up, which a thread that is there already would keep; the next job starts a new one. */
+void workers_retire(void);
+
 /* Threads alive now: for tests and info. */
 unsigned workers_count(void);
 

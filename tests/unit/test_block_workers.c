@@ -77,6 +77,31 @@ static void test_one_thread_for_quick_jobs(void **state)
     assert_int_equal(count, 200);
 }
 
+/* Ends them all, after what they are at; the next job has a new one. */
+static void test_retire(void **state)
+{
+    struct job job = {.work.run = run_job, .gate = -1}, slow, *got = NULL;
+    int gate[2];
+    (void)state;
+
+    workers_retire();
+    assert_int_equal(workers_count(), 0);
+    assert_int_equal(pipe(gate), 0);
+    slow = (struct job){.work.run = run_job, .gate = gate[0]};
+    workers_submit(&port, &slow.work);
+    workers_submit(&port, &job.work);
+    assert_int_equal(write(gate[1], "x", 1), 1);
+    workers_retire();
+    assert_int_equal(workers_count(), 0);
+    assert_int_equal(take(false, &got), 2);
+    assert_true(slow.ran && job.ran);
+    workers_submit(&port, &job.work);
+    assert_int_equal(workers_count(), 1);
+    assert_int_equal(take(true, &got), 1);
+    close(gate[0]);
+    close(gate[1]);
+}
+
 static void test_relief_and_limit(void **state)
 {
     struct job slow[WORKERS_MAX], quick = {.work.run = run_job, .gate = -1}, *got = NULL;
@@ -161,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_without_threads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_thread_for_quick_jobs, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_retire, setup, teardown),
         cmocka_unit_test_setup_teardown(test_relief_and_limit, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -732,17 +733,18 @@ static void a_viewer_is_started(void **state)
 {
     struct machine *m = *state;
     char path[160], wanted[160], fds[32] = "", line[160] = "";
-    FILE *f = NULL;
+    bool whole = false;
     snprintf(path, sizeof(path), "%s/vncviewer.said", xenstub_dir(m->x));
     snprintf(wanted, sizeof(wanted), "%s/vnc\n", xenstub_dir(m->x));
-    for (unsigned i = 0; i < START_MS && !f; i++) {
+    for (unsigned i = 0; i < START_MS && !whole; i++) {
         usleep(1000);
-        f = fopen(path, "r");
+        FILE *f = fopen(path, "r");
+        whole =
+            f && fgets(fds, sizeof(fds), f) && fgets(line, sizeof(line), f) && strchr(line, '\n');
+        if (f)
+            fclose(f);
     }
-    assert_non_null(f);
-    assert_non_null(fgets(fds, sizeof(fds), f));
-    assert_non_null(fgets(line, sizeof(line), f));
-    fclose(f);
+    assert_true(whole);
     assert_string_equal(line, wanted);
     assert_in_range(atoi(fds), 3, 5); /* the standard three, and the shell's own */
 }
@@ -798,6 +800,30 @@ static void all_kinds_of_access_work(void **state)
     pm1_control_powers_off(state);
 }
 
+/* Each of its threads, whenever it began, is without capabilities and behind the filter. */
+static void every_thread_is_confined(void **state)
+{
+    struct machine *m = *state;
+    char path[64], status[8192];
+    unsigned threads = 0;
+    glob_t found;
+
+    snprintf(path, sizeof(path), "/proc/%d/task/*/status", (int)xenstub_pid(m->x));
+    assert_int_equal(glob(path, 0, NULL, &found), 0);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        FILE *f = fopen(found.gl_pathv[i], "r");
+        if (!f)
+            continue; /* has ended */
+        status[fread(status, 1, sizeof(status) - 1, f)] = 0;
+        fclose(f);
+        if (!strstr(status, "CapEff:\t0000000000000000\n") || !strstr(status, "Seccomp:\t2\n"))
+            fail_msg("%s: %s", found.gl_pathv[i], status);
+        threads++;
+    }
+    globfree(&found);
+    assert_true(threads > 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -822,6 +848,7 @@ int main(void)
         TEST(the_serial_line_is_a_pty),
         TEST(the_time_offset_is_kept),
         TEST(pm1_control_powers_off),
+        TEST(every_thread_is_confined),
         cmocka_unit_test_setup_teardown(the_screen_is_shown, setup_screen, teardown),
         cmocka_unit_test_setup_teardown(browsers_are_served, setup_web, teardown),
         cmocka_unit_test_setup_teardown(a_viewer_is_started, setup_viewer, teardown),
