@@ -68,8 +68,12 @@ static bool start_x(void)
     x_server = run_quietly(argv, tell[1]);
     close(tell[1]);
     p = (struct pollfd){.fd = tell[0], .events = POLLIN};
-    if (poll(&p, 1, VIEWER_MS) > 0)
-        n = read(tell[0], number, sizeof(number) - 1);
+    /* To the end of the line: the server writes that by itself, and dies if nobody is there. */
+    do
+        n = poll(&p, 1, VIEWER_MS) > 0
+                ? read(tell[0], number + strlen(number), sizeof(number) - 1 - strlen(number))
+                : 0;
+    while (n > 0 && !strchr(number, '\n'));
     close(tell[0]);
     if (n <= 0) {
         print_message("skip: Xvfb does not start\n");
