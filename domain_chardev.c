@@ -138,7 +138,7 @@ bool domain_open_streams(struct domain *d, struct err *err)
             return false;
     }
     for (size_t i = 0; i < c->hmp_count; i++) {
-        snprintf(label, sizeof(label), "compat_monitor%zu", i);
+        snprintf(label, sizeof(label), "compat_monitor%u", (unsigned)i);
         d->hmps[i] = open_port(d, label, &c->hmps[i].chardev, true, err);
         if (!d->hmps[i])
             return false;

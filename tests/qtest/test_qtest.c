@@ -720,7 +720,7 @@ static void what_is_not_there_is_refused(void **state)
 {
     (void)state;
     refuses("-device rtl8139", "no network card");
-    refuses("-device piix3-usb-uhci,id=uhci,addr=1d.0", "no USB");
+    refuses("-device usb-host,hostbus=1,hostaddr=1", "no devices of the host");
     refuses("-machine q35", "no such machine");
     refuses("-no-such-option", "no such option");
     refuses("-drive if=ide,file=/nonexistent/disk,format=raw", "no such file");
