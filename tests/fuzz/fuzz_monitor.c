@@ -48,7 +48,7 @@ void __wrap_chardev_set_user(struct chardev *c, const struct chardev_user *user,
 size_t __wrap_chardev_write(struct chardev *c, const uint8_t *buf, size_t len)
 {
     size_t n = len < c->takes ? len : c->takes;
-    volatile uint8_t byte;
+    volatile uint8_t byte = 0;
     for (size_t i = 0; i < len; i++) /* all of it is there */
         byte = buf[i];
     (void)byte;

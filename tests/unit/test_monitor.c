@@ -474,6 +474,7 @@ static void test_pointer(void **state)
     EXPECT(false, "mouse_move 1", "mouse_move DX DY");
     EXPECT(false, "mouse_move 1 99999999999999999999", "not a number");
     EXPECT(false, "mouse_button 8", "not a number");
+    input_free(target.input);
     target.input = NULL;
     EXPECT(false, "mouse_move 1 1", "no keyboard");
     EXPECT(false, "sendkey a", "no keyboard");
