@@ -3,12 +3,12 @@
 #include "block/workers.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "hw/core/log.h"
+#include "hw/core/thread.h"
 
 #define IDLE_SECONDS 10
 #define STACK_BYTES  (256 * 1024)
@@ -101,20 +101,11 @@ static void *worker(void *unused)
 /* pool.lock is held. The thread takes no signals: they are the loop's. */
 static bool start_worker(void)
 {
-    pthread_attr_t attr;
     pthread_t thread;
-    sigset_t all, before;
 
     if (pool.threads == WORKERS_MAX)
         return false;
-    sigfillset(&all);
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&thread, &attr, worker, NULL);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
+    int error = thread_start(&thread, STACK_BYTES, true, worker, NULL);
     if (error) {
         if (!pool.refused)
             log_warn("cannot start a thread for disk access: %s; disks will be slow",

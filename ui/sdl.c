@@ -4,7 +4,6 @@
 #include "ui/sdl.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "hw/core/log.h"
+#include "hw/core/thread.h"
 #include "ui/input.h"
 #include "ui/sdl_internal.h"
 
@@ -252,18 +252,8 @@ static void woken(void *opaque, uint32_t events)
 
 static bool start_thread(struct sdl *sdl, struct err *err)
 {
-    sigset_t all, before;
-    pthread_attr_t attr;
-    int rc;
+    int rc = thread_start(&sdl->thread, THREAD_STACK, false, sdl_window, sdl);
 
-    /* Signals are the loop's; SIGPIPE, blocked, leaves writes to fail with EPIPE. */
-    sigfillset(&all);
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, THREAD_STACK);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(&sdl->thread, &attr, sdl_window, sdl);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
     if (rc)
         return err_set(err, "-display sdl: a thread: %s", strerror(rc));
     sdl->started = true;

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "hw/core/log.h"
+#include "hw/core/thread.h"
 #include "ui/vnc_internal.h"
 
 #define HANDSHAKE_TIME (60 * NS_PER_S) /* time enough to type a password */
@@ -537,19 +537,7 @@ static int find_place(struct vnc *vnc)
 
 static bool start_session(struct vnc_client *client)
 {
-    sigset_t all, before;
-    pthread_attr_t attr;
-    int rc;
-
-    /* Signals are the loop's; SIGPIPE, blocked, leaves writes to fail with EPIPE. */
-    sigfillset(&all);
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, THREAD_STACK);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(&client->thread, &attr, vnc_session, client);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
-    return rc == 0;
+    return thread_start(&client->thread, THREAD_STACK, false, vnc_session, client) == 0;
 }
 
 static void take_connection(struct vnc *vnc, int sock, const struct vnc_address *peer,

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "hw/core/log.h"
+#include "hw/core/thread.h"
 #include "ui/web_internal.h"
 
 #define ACCEPT_BURST 64 /* connections a second */
@@ -55,18 +55,8 @@ static bool may_accept(struct web *web)
 /* Nobody has it before it is needed: a guest whose page nobody opens has no such thread. */
 static bool start_thread(struct web *web)
 {
-    sigset_t all, before;
-    pthread_attr_t attr;
-
-    if (web->has_thread)
-        return true;
-    sigfillset(&all);
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, THREAD_STACK);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    web->has_thread = pthread_create(&web->thread, &attr, web_serve, web) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
+    if (!web->has_thread)
+        web->has_thread = thread_start(&web->thread, THREAD_STACK, false, web_serve, web) == 0;
     return web->has_thread;
 }
 
