@@ -26,8 +26,10 @@
 #define STATUS_INTERRUPT    0x08 /* in the low byte of the status register */
 #define STATUS_CAPABILITIES 0x10
 #define BAR_IO              0x1
+#define BAR_64              0x4
 #define BAR_PREFETCHABLE    0x8
 #define ROM_ENABLE          0x1
+#define ADDRESS_END         (UINT64_C(1) << 48) /* no CPU addresses more */
 
 struct pci_bus {
     struct bus *bus;
@@ -64,12 +66,14 @@ static uint64_t bar_address(const struct pci_device *d, unsigned n)
         return PCI_UNMAPPED;
     if (n == PCI_BAR_ROM && !(value & ROM_ENABLE))
         return PCI_UNMAPPED;
-    uint32_t at = value & ~(uint32_t)(bar->size - 1) & ~0xFu;
+    uint64_t at = value & ~(uint32_t)(bar->size - 1) & ~0xFu;
     /* While it is being sized a BAR reads as all ones: it must not be mapped at the top of the
      * address space. */
-    if (!at || (uint64_t)at + bar->size > 0xFFFFFFFFu)
+    if (at + bar->size > 0xFFFFFFFFu)
         return PCI_UNMAPPED;
-    return at;
+    if (bar->wide)
+        at |= (uint64_t)pci_get32(d->config + bar_register(n + 1)) << 32;
+    return at && at < ADDRESS_END ? at : PCI_UNMAPPED;
 }
 
 static void update_bar(struct pci_device *d, unsigned n)
@@ -226,6 +230,13 @@ void pci_add_bar(struct pci_device *d, unsigned n, enum pci_bar_kind kind, uint6
         set_bar_register(d, n, BAR_IO, ~(uint32_t)(size - 1) & ~0x3u);
     else
         set_bar_register(d, n, prefetchable ? BAR_PREFETCHABLE : 0, ~(uint32_t)(size - 1) & ~0xFu);
+}
+
+void pci_bar_64(struct pci_device *d, unsigned n)
+{
+    d->bars[n].wide = true;
+    d->config[bar_register(n)] |= BAR_64;
+    pci_set32(d->writable + bar_register(n + 1), UINT32_MAX);
 }
 
 void pci_add_ram_bar(struct pci_device *d, unsigned n, uint64_t size,

@@ -34,6 +34,7 @@ struct pci_bar {
     enum pci_bar_kind kind;
     uint64_t size;
     uint64_t where; /* where it is mapped now, or PCI_UNMAPPED */
+    bool wide;      /* 64 bits: the next BAR's register is its upper half */
     struct io_region region;
     void (*moved)(struct pci_device *d, uint64_t where);
 };
@@ -83,6 +84,8 @@ bool pci_device_init(struct pci_device *d, struct pci_bus *pci, uint8_t devfn,
  * change. */
 void pci_add_bar(struct pci_device *d, unsigned n, enum pci_bar_kind kind, uint64_t size,
                  bool prefetchable, const char *name, const struct io_ops *ops, void *opaque);
+/* Makes memory BAR n (0..4), just added, one of 64 bits; BAR n+1 must not be added then. */
+void pci_bar_64(struct pci_device *d, unsigned n);
 /* A BAR of guest RAM: moved(d, where) is called when it appears, moves or (PCI_UNMAPPED) goes. */
 void pci_add_ram_bar(struct pci_device *d, unsigned n, uint64_t size,
                      void (*moved)(struct pci_device *d, uint64_t where));

@@ -622,6 +622,7 @@ struct xhci *xhci_realize(struct pci_bus *pci, struct dma *dma, struct clock *cl
     x->pci.config[SBRN + 1] = 0x20; /* FLADJ: 60000 clocks a frame */
     x->pci.config_written = config_written;
     pci_add_bar(&x->pci, 0, PCI_BAR_MEMORY, MMIO_SIZE, false, "xhci", &mmio_ops, x);
+    pci_bar_64(&x->pci, 0); /* 5.2.1 */
     pci_add_msi(&x->pci, CAP_MSI, 0);
     pci_device_realized(&x->pci);
     device_add(devices, &x->pci.device, &xhci_class, instances[config->bus % 8]);

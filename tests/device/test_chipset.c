@@ -143,6 +143,39 @@ static void header_and_write_masks(void **state)
     assert_int_equal(rig_pci_read(rig, 5, 0, 0, 4), 0xFFFFFFFF);
 }
 
+/* A BAR of 64 bits: sized, above 4 GiB, below, and with an address that no CPU has. */
+static void wide_bar(void **state)
+{
+    (void)state;
+    struct card c;
+    card_init(&c, PCI_DEVFN(5, 0));
+    pci_add_bar(&c.pci, 3, PCI_BAR_MEMORY, 0x2000, false, "wide", &card_ops, &c);
+    pci_bar_64(&c.pci, 3);
+    pci_device_realized(&c.pci);
+    rig_pci_write(rig, 5, 0, 4, 2, 2);
+    rig_pci_write(rig, 5, 0, 0x1C, 4, 0xFFFFFFFF);
+    assert_int_equal(rig_pci_read(rig, 5, 0, 0x1C, 4), 0xFFFFE004);
+    rig_pci_write(rig, 5, 0, 0x20, 4, 0xFFFFFFFF);
+    assert_int_equal(rig_pci_read(rig, 5, 0, 0x20, 4), 0xFFFFFFFF);
+    for (unsigned i = 0; i < rig->hv->claim_count; i++)
+        assert_int_equal(rig->hv->claims[i].kind, 'c');
+    rig_pci_write(rig, 5, 0, 0x1C, 4, 0xF3000000);
+    assert_false(fake_claimed(rig->hv, 'm', 0xF3000000, 0xF3001FFF));
+    rig_pci_write(rig, 5, 0, 0x20, 4, 0x12);
+    assert_true(fake_claimed(rig->hv, 'm', 0x12F3000000, 0x12F3001FFF));
+    rig_pci_write(rig, 5, 0, 0x20, 4, 0);
+    assert_true(fake_claimed(rig->hv, 'm', 0xF3000000, 0xF3001FFF));
+    rig_pci_write(rig, 5, 0, 0x20, 4, 0x10000);
+    assert_false(fake_claimed(rig->hv, 'm', 0xF3000000, 0xF3001FFF));
+    rig_pci_write(rig, 5, 0, 0x20, 4, 1);
+    rig_pci_write(rig, 5, 0, 0x1C, 4, 0);
+    assert_true(fake_claimed(rig->hv, 'm', 0x100000000, 0x100001FFF));
+    pci_device_reset(&c.pci);
+    assert_int_equal(rig_pci_read(rig, 5, 0, 0x20, 4), 0);
+    assert_false(fake_claimed(rig->hv, 'm', 0x100000000, 0x100001FFF));
+    pci_device_destroy(&c.pci);
+}
+
 static void bars_size_move_and_go(void **state)
 {
     (void)state;
@@ -419,6 +452,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(absent_functions, setup, teardown),
         cmocka_unit_test_setup_teardown(header_and_write_masks, setup, teardown),
+        cmocka_unit_test_setup_teardown(wide_bar, setup, teardown),
         cmocka_unit_test_setup_teardown(bars_size_move_and_go, setup, teardown),
         cmocka_unit_test_setup_teardown(intx_follows_status_and_mask, setup, teardown),
         cmocka_unit_test_setup_teardown(i440fx, setup, teardown),

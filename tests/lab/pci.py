@@ -18,13 +18,14 @@ def dump(guest):
 
 
 def allowed():
-    """{(function, offset): reason}; a line is `bus:dev.fn offset[-offset] reason`, in hex."""
+    """{(function, offset): reason}; a line is `bus:dev.fn offset[-offset] reason`, in hex, or has vendor:device
+    in the place of the function."""
     out = {}
     for line in REASONS.read_text().splitlines():
         line = line.split("#")[0].strip()
         if not line:
             continue
-        match = re.fullmatch(r"([0-9a-f]{2}:[0-9a-f]{2}\.[0-7]) ([0-9a-f]{2})(?:-([0-9a-f]{2}))? (\S.*)", line)
+        match = re.fullmatch(r"([0-9a-f]{2}:[0-9a-f]{2}\.[0-7]|[0-9a-f]{4}:[0-9a-f]{4}) ([0-9a-f]{2})(?:-([0-9a-f]{2}))? (\S.*)", line)
         if not match:
             raise LabError(f"{REASONS.name}: not understood: {line}")
         first = int(match[2], 16)
@@ -40,9 +41,10 @@ def compare(ours, stock, keep):
     expect(sorted(ours) == sorted(stock),
            f"functions {' '.join(sorted(ours))}, stock has {' '.join(sorted(stock))}")
     for function in sorted(stock):
+        chip = "%02x%02x:%02x%02x" % tuple(ours[function][i] for i in (1, 0, 3, 2))
         for offset in range(256):
             a, b = ours[function][offset], stock[function][offset]
-            if a != b and (function, offset) in reasons:
+            if a != b and ((function, offset) in reasons or (chip, offset) in reasons):
                 listed += 1
             elif a != b:
                 wrong.append(f"{function} {offset:02x}: {a:02x}, stock {b:02x}")

@@ -269,9 +269,10 @@ static void read_bus(struct xenstub *x, struct bus_image *bus)
     }
 }
 
-/* tests/lab/pci-differences.txt */
+/* tests/lab/pci-differences.txt: of a place, or of a chip wherever it is */
 static struct exception {
     uint8_t devfn;
+    unsigned vendor, device; /* 0: of a place */
     unsigned first, last;
 } exceptions[EXCEPTIONS];
 static unsigned exception_count;
@@ -282,26 +283,37 @@ static void read_exceptions(void)
     FILE *f = fopen(DIFFERENCES, "re");
     assert_non_null(f);
     while (fgets(line, sizeof(line), f)) {
-        unsigned bus, slot, function, first, last;
-        int n = sscanf(line, "%x:%x.%x %x-%x", &bus, &slot, &function, &first, &last);
-        if (n < 4)
+        unsigned bus, slot, function;
+        struct exception e = {0};
+        int n = sscanf(line, "%x:%x.%x %x-%x", &bus, &slot, &function, &e.first, &e.last) - 3;
+        if (n >= 1)
+            e.devfn = PC_DEVFN(slot, function);
+        else
+            n = sscanf(line, "%4x:%4x %x-%x", &e.vendor, &e.device, &e.first, &e.last) - 2;
+        if (n < 1)
             continue;
+        if (n == 1)
+            e.last = e.first;
         assert_true(exception_count < EXCEPTIONS);
-        exceptions[exception_count++] = (struct exception){
-            .devfn = PC_DEVFN(slot, function), .first = first, .last = n == 5 ? last : first};
+        exceptions[exception_count++] = e;
     }
     fclose(f);
     assert_true(exception_count > 0);
 }
 
-static bool excepted(uint8_t devfn, unsigned reg, uint8_t ours)
+static bool excepted(const struct function *f, unsigned reg)
 {
     static const uint8_t subsystem[4] = {0x53, 0x58, 0x01, 0x00};
-    if ((reg & ~3u) == 0x2C && ours == subsystem[reg & 3])
+    unsigned vendor = f->config[0] | f->config[1] << 8, device = f->config[2] | f->config[3] << 8;
+    if ((reg & ~3u) == 0x2C && f->config[reg] == subsystem[reg & 3])
         return true; /* as that file says, whatever the slot */
-    for (unsigned i = 0; i < exception_count; i++)
-        if (exceptions[i].devfn == devfn && reg >= exceptions[i].first && reg <= exceptions[i].last)
+    for (unsigned i = 0; i < exception_count; i++) {
+        const struct exception *e = &exceptions[i];
+        bool of_this =
+            e->vendor ? e->vendor == vendor && e->device == device : e->devfn == f->devfn;
+        if (of_this && reg >= e->first && reg <= e->last)
             return true;
+    }
     return false;
 }
 
@@ -315,7 +327,7 @@ static unsigned differences(const struct bus_image *ours, const struct bus_image
             return wrong + 1;
         }
         for (unsigned reg = 0; reg < 256; reg++)
-            if (a->config[reg] != b->config[reg] && !excepted(a->devfn, reg, a->config[reg])) {
+            if (a->config[reg] != b->config[reg] && !excepted(a, reg)) {
                 print_error("00:%02x.%x %02x: %02x, stock %02x\n", a->devfn >> 3, a->devfn & 7, reg,
                             a->config[reg], b->config[reg]);
                 wrong++;
