@@ -13,6 +13,7 @@
 
 #include "block/block.h"
 #include "hw/core/err.h"
+#include "net/netdev.h"
 #include "ui/chardev.h"
 
 #define CONFIG_MAX_SERIAL          4
@@ -20,6 +21,9 @@
 #define CONFIG_MAX_DRIVES          (4 + 2 + CONFIG_AHCI_PORTS) /* IDE units, floppy drives, AHCI ports */
 #define CONFIG_MAX_USB_CONTROLLERS 4
 #define CONFIG_MAX_USB_DEVICES     16
+#define CONFIG_MAX_NICS            8
+#define CONFIG_MAX_NETDEVS         8
+#define CONFIG_MAX_CAPTURES        8
 #define CONFIG_MAX_MONITORS        4
 #define CONFIG_MAX_MUXES           4
 #define CONFIG_MAX_HMPS            4
@@ -127,6 +131,39 @@ bool config_usb_host(const char *driver, enum config_usb_host *host);
 /* Is it a port's name: "1", "2.1.3"? */
 bool config_usb_port_valid(const char *port);
 
+enum config_nic_model {
+    CONFIG_NE2K_ISA, /* ne2k_isa */
+    CONFIG_NE2K_PCI, /* ne2k_pci */
+    CONFIG_PCNET,
+    CONFIG_RTL8139,
+    CONFIG_E1000,         /* e1000, e1000-82540em */
+    CONFIG_E1000_82545EM, /* e1000-82545em */
+};
+#define CONFIG_NO_NETDEV SIZE_MAX
+
+/* A network card. */
+struct config_nic {
+    enum config_nic_model model;
+    char *id;        /* "nic0", which set_link may name; or NULL */
+    size_t netdev;   /* index of config->netdevs; CONFIG_NO_NETDEV: nothing is plugged in */
+    uint8_t mac[6];  /* chosen here (00:16:3e, then random) where it was not said */
+    unsigned iobase; /* of ne2k_isa: port, 0x300 by default … */
+    unsigned irq;    /* … and line, 9 by default */
+    bool placed;     /* addr= was said: */
+    uint8_t devfn;   /* slot << 3 | function */
+    bool no_rom;     /* rombar=0, romfile= (empty) */
+    char *romfile;   /* name or path; NULL: iPXE's for this model */
+    int bootindex;   /* -1: not said */
+};
+
+/* -object filter-dump: frames to a pcap file. */
+struct config_capture {
+    char *id;
+    size_t netdev;   /* index of config->netdevs */
+    char *file;      /* path */
+    uint32_t maxlen; /* bytes kept of each frame: 65536 by default */
+};
+
 struct config_monitor {
     char *chardev_id; /* "libxl-cmd" */
     char *path;       /* UNIX socket to listen on, NULL if fd is given */
@@ -209,6 +246,12 @@ struct config {
     size_t usb_controller_count;
     struct config_usb_device usb_devices[CONFIG_MAX_USB_DEVICES];
     size_t usb_device_count;
+    struct config_nic nics[CONFIG_MAX_NICS];
+    size_t nic_count;
+    struct netdev_config netdevs[CONFIG_MAX_NETDEVS];
+    size_t netdev_count;
+    struct config_capture captures[CONFIG_MAX_CAPTURES];
+    size_t capture_count;
     struct chardev_config serial[CONFIG_MAX_SERIAL];
     bool serial_absent[CONFIG_MAX_SERIAL]; /* -serial none: this COM port is not there */
     size_t serial_count;
