@@ -80,7 +80,7 @@ static void isa_output(void *opaque, unsigned source, bool level)
         hv_isa_irq(m->config.hv, line, m->asserted[line] != 0);
 }
 
-static void connect(struct machine *m, struct irq *irq, enum isa_source source)
+static void connect_line(struct machine *m, struct irq *irq, enum isa_source source)
 {
     irq_init(irq, isa_output, m, source);
 }
@@ -161,8 +161,8 @@ static bool add_ide(struct machine *m, struct err *err)
     m->ide = piix3_ide_realize(m->pci, m->bus, m->dma, m->config.clock, &m->devices, &ide, err);
     if (!m->ide)
         return false;
-    connect(m, piix3_ide_irq(m->ide, 0), SOURCE_IDE0);
-    connect(m, piix3_ide_irq(m->ide, 1), SOURCE_IDE1);
+    connect_line(m, piix3_ide_irq(m->ide, 0), SOURCE_IDE0);
+    connect_line(m, piix3_ide_irq(m->ide, 1), SOURCE_IDE1);
     return true;
 }
 
@@ -191,7 +191,7 @@ static bool add_power_management(struct machine *m, struct err *err)
     struct piix4_pm *d = piix4_pm_realize(m->pci, m->bus, &m->devices, &pm, err);
     if (!d)
         return false;
-    connect(m, piix4_pm_sci(d), SOURCE_SCI);
+    connect_line(m, piix4_pm_sci(d), SOURCE_SCI);
     return true;
 }
 
@@ -299,8 +299,8 @@ static bool add_keyboard(struct machine *m, struct err *err)
         i8042_realize(m->bus, m->config.clock, &m->devices, m->config.input, &config, err);
     if (!d)
         return false;
-    connect(m, &d->kbd_irq, SOURCE_KEYBOARD);
-    connect(m, &d->mouse_irq, SOURCE_MOUSE);
+    connect_line(m, &d->kbd_irq, SOURCE_KEYBOARD);
+    connect_line(m, &d->mouse_irq, SOURCE_MOUSE);
     return true;
 }
 
@@ -315,7 +315,7 @@ static bool add_serial(struct machine *m, struct err *err)
             serial_realize(m->bus, m->config.clock, &m->devices, &serial, m->config.serial[i], err);
         if (!d)
             return false;
-        connect(m, &d->irq, SOURCE_COM1 + i);
+        connect_line(m, &d->irq, SOURCE_COM1 + i);
     }
     return true;
 }
@@ -327,7 +327,7 @@ static bool add_parallel(struct machine *m, struct err *err)
     struct parallel *d = parallel_realize(m->bus, &m->devices, m->config.parallel, err);
     if (!d)
         return false;
-    connect(m, &d->irq, SOURCE_PARALLEL);
+    connect_line(m, &d->irq, SOURCE_PARALLEL);
     return true;
 }
 
@@ -348,7 +348,7 @@ static bool add_floppy(struct machine *m, struct err *err)
     m->fdc = fdc_realize(m->bus, dma, m->config.clock, &m->devices, drives, err);
     if (!m->fdc)
         return false;
-    connect(m, &m->fdc->irq, SOURCE_FLOPPY);
+    connect_line(m, &m->fdc->irq, SOURCE_FLOPPY);
     return true;
 }
 
