@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "hw/xen/child.h"
+#include "hw/core/child.h"
 #include "hw/xen/confine.h"
 #include "ui/chardev.h"
 #include "ui/chardev_connect.h"

@@ -2,7 +2,7 @@
 /* sdl_module: where the SDL window is; see sdl_module.h. */
 #include "ui/sdl_module.h"
 
-#include "ui/module.h"
+#include "hw/core/module.h"
 
 const struct sdl_module *sdl_module_load(struct err *err)
 {

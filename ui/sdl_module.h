@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sdl_module: the SDL window as a shared object beside the program (ui/module.h). SDL brings X,
- * Wayland and sound libraries along; a guest without a window never has them.
+ * sdl_module: the SDL window as a shared object beside the program (hw/core/module.h). SDL brings
+ * X, Wayland and sound libraries along; a guest without a window never has them.
  */
 #ifndef UI_SDL_MODULE_H
 #define UI_SDL_MODULE_H
@@ -20,7 +20,7 @@ struct sdl_module {
 #define SDL_MODULE_SYMBOL "hvm_dm_sdl"
 extern const struct sdl_module hvm_dm_sdl;
 
-/* As module_load (ui/module.h) has it. */
+/* As module_load (hw/core/module.h) has it. */
 const struct sdl_module *sdl_module_load(struct err *err);
 
 #endif

@@ -2,7 +2,7 @@
 /* vnc_module: where the VNC server is; see vnc_module.h. */
 #include "ui/vnc_module.h"
 
-#include "ui/module.h"
+#include "hw/core/module.h"
 
 static const struct module vnc = {
     .file = "vnc.so",

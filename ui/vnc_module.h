@@ -30,7 +30,7 @@ struct vnc_module {
 #define VNC_MODULE_SYMBOL "hvm_dm_vnc"
 extern const struct vnc_module hvm_dm_vnc;
 
-/* As module_find and module_load (ui/module.h) have it. */
+/* As module_find and module_load (hw/core/module.h) have it. */
 bool vnc_module_find(struct err *err);
 const struct vnc_module *vnc_module_load(struct err *err);
 

@@ -2,7 +2,7 @@
 /* web_module: where the web server is; see web_module.h. */
 #include "ui/web_module.h"
 
-#include "ui/module.h"
+#include "hw/core/module.h"
 
 static const struct module web = {
     .file = "web.so",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* web_module: the web server as a shared object beside the program (ui/module.h): libwebsockets
- * and OpenSSL are there only when websocket= asks for them. */
+/* web_module: the web server as a shared object beside the program (hw/core/module.h):
+ * libwebsockets and OpenSSL are there only when websocket= asks for them. */
 #ifndef UI_WEB_MODULE_H
 #define UI_WEB_MODULE_H
 
@@ -17,7 +17,7 @@ struct web_module {
 #define WEB_MODULE_SYMBOL "hvm_dm_web"
 extern const struct web_module hvm_dm_web;
 
-/* See module_load (ui/module.h). */
+/* See module_load (hw/core/module.h). */
 const struct web_module *web_module_load(struct err *err);
 
 #endif

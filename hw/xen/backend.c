@@ -16,10 +16,10 @@
 #include <xengnttab.h>
 #include <xenevtchn.h>
 
+#include "hw/core/child.h"
 #include "hw/core/log.h"
 #include "hw/core/loop.h"
 #include "hw/xen/blkback_bus.h"
-#include "hw/xen/child.h"
 #include "hw/xen/confine.h"
 #include "hw/xen/vkbd_bus.h"
 #include "hw/xen/xenbus.h"

@@ -14,10 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "hw/core/child.h"
 #include "hw/core/clock.h"
 #include "hw/core/log.h"
 #include "hw/core/loop.h"
-#include "hw/xen/child.h"
 #include "hw/xen/confine.h"
 
 enum op { OP_READY, OP_SLEEP_S3, OP_ADD_TIME_OFFSET, OP_WAKE_S3 };

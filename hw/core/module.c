@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* module: finds and loads shared objects beside the program; see module.h. */
-#include "ui/module.h"
+#include "hw/core/module.h"
 
 #include <dlfcn.h>
 #include <errno.h>

@@ -2,10 +2,10 @@
 /*
  * module: parts of the program that are shared objects beside it, loaded only when they are asked
  * for, because of the libraries they bring along. A module exports one table; of the program it may
- * call what ui/module.syms lists.
+ * call what hw/core/module.syms lists.
  */
-#ifndef UI_MODULE_H
-#define UI_MODULE_H
+#ifndef HW_CORE_MODULE_H
+#define HW_CORE_MODULE_H
 
 #include <stdbool.h>
 

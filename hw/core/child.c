@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* child: see child.h. */
-#include "hw/xen/child.h"
+#include "hw/core/child.h"
 
 #include <errno.h>
 #include <fcntl.h>

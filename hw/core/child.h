@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* child: what the processes beside the main one have alike: how they begin. */
-#ifndef HW_XEN_CHILD_H
-#define HW_XEN_CHILD_H
+#ifndef HW_CORE_CHILD_H
+#define HW_CORE_CHILD_H
 
 #include <stdbool.h>
 #include <sys/types.h>
