@@ -5,6 +5,7 @@
 #define HW_PC_NIC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "hw/core/device.h"
@@ -22,5 +23,15 @@ struct nic_config {
     const uint8_t *rom; /* its option ROM, which outlives it; NULL: none */
     uint32_t rom_len;
 };
+
+/* The frame check sequence (IEEE 802.3, 3.2.9) over `len` bytes; on the wire its low byte comes
+ * first. */
+uint32_t nic_fcs(const uint8_t *frame, size_t len);
+
+/* The six bits by which a multicast filter of 64 bits is looked up, out of the register that works
+ * out the check sequence, when the destination has gone through it. DP8390, RTL8139: */
+unsigned nic_hash(const uint8_t mac[NET_MAC_LEN]);
+/* LANCE and its successors, whose register is the other way round: */
+unsigned nic_hash_lance(const uint8_t mac[NET_MAC_LEN]);
 
 #endif
