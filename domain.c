@@ -60,6 +60,11 @@ static bool open_machine(struct domain *d, struct err *err)
         .opaque = d,
     };
     memcpy(config.blocks, d->blocks, sizeof(config.blocks));
+    for (size_t i = 0; i < d->config->nic_count; i++) {
+        config.nets[i] = domain_nic_net(d, i);
+        config.nic_roms[i] = d->nic_roms[i].data;
+        config.nic_rom_lens[i] = d->nic_roms[i].len;
+    }
     config.parallel = d->parallel;
     memcpy(config.serial, d->serial, sizeof(config.serial));
     d->machine = machine_new(&config, err);
@@ -93,7 +98,7 @@ static bool open_all(struct domain *d, struct err *err)
         return err_set(err, "out of memory");
     if (!domain_open_blocks(d, err) || !domain_open_streams(d, err))
         return false;
-    if (!load_vga_rom(d, c, err))
+    if (!load_vga_rom(d, c, err) || !domain_load_nic_roms(d, err) || !domain_open_nets(d, err))
         return false;
     return domain_open_screen(d, err) && domain_open_window(d, err) && open_hypervisor(d, err) &&
            open_machine(d, err) && domain_open_monitors(d, err);
@@ -193,6 +198,7 @@ void domain_close(struct domain *d)
     vnc_listen_close(&d->web_listen);
     machine_free(d->machine);
     hv_close(d->hv);
+    domain_close_nets(d);
     domain_close_pv(d);
     companion_close(d->companion);
     xenstore_close(d->xenstore);

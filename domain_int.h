@@ -35,6 +35,10 @@ struct domain {
         *hmps[CONFIG_MAX_HMPS]; /* of the monitors for people: by index of config->hmps */
     struct hmp_console *hmp_consoles[CONFIG_MAX_HMPS];
     struct rom vga_rom;
+    struct net *nets[CONFIG_MAX_NETDEVS]; /* by index of config->netdevs */
+    struct rom nic_roms[CONFIG_MAX_NICS]; /* by index of config->nics */
+    struct timer announce;                /* the next round of domain_announce */
+    unsigned announce_rounds;             /* that are left */
     struct companion *companion;
     struct backend *backend; /* serves PV devices; NULL: none without the platform device */
     struct input_keyboard pv_keyboard;
@@ -86,6 +90,27 @@ bool domain_resize(void *opaque, size_t index, uint64_t bytes, struct err *err);
 bool domain_resize_pv(void *opaque, int index, const char *name, uint64_t bytes, struct err *err);
 bool domain_set_limits(void *opaque, size_t index, const struct block_limits *limits,
                        struct err *err);
+
+/* ---- domain_net.c: network cards' wires and what is behind them ---- */
+
+/* Opens every -netdev, and the captures: before the confinement. Stopped until the guest runs. */
+bool domain_open_nets(struct domain *d, struct err *err);
+
+/* The option ROMs of the cards. */
+bool domain_load_nic_roms(struct domain *d, struct err *err);
+
+/* Closes them; no card is there any more. */
+void domain_close_nets(struct domain *d);
+
+/* The wire of config->nics[index]; NULL: nothing is plugged in. */
+struct net *domain_nic_net(const struct domain *d, size_t index);
+
+/* No frame moves while the guest stands still. */
+void domain_quiesce_nets(struct domain *d);
+void domain_resume_nets(struct domain *d);
+
+/* The guest is here now, and was somewhere else: switches are told, several times. */
+void domain_announce(struct domain *d);
 
 /* ---- domain_run.c: running and stopping ---- */
 

@@ -75,6 +75,7 @@ bool domain_run(struct domain *d, struct err *err)
     if (!hv_run(d->hv, true, err))
         return false;
     loop_guest_start(d->loop);
+    domain_resume_nets(d);
     d->running = true;
     d->ending = false;
     if (d->state != QMP_SHUTDOWN)
@@ -92,6 +93,7 @@ static bool halt(struct domain *d, struct err *err)
     for (size_t i = 0; i < d->config->drive_count; i++)
         if (d->blocks[i])
             block_keep_failed(d->blocks[i], true);
+    domain_quiesce_nets(d);
     devices_quiesce(machine_devices(d->machine));
     for (size_t i = 0; i < d->config->drive_count; i++)
         if (d->blocks[i])

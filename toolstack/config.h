@@ -118,6 +118,7 @@ struct config_usb_controller {
     enum config_usb_host host;
     unsigned usb2, usb3; /* an xHCI's ports of each protocol (p2=, p3=), 1 to 15; 0: not said */
     char *id;            /* its bus is ID.0; NULL: "usb-bus.N" */
+    unsigned order;      /* among the cards of the argument line, which take slots in that order */
     bool placed;         /* addr= was said: */
     uint8_t devfn;       /* slot << 3 | function */
 };
@@ -147,6 +148,7 @@ struct config_nic {
     char *id;        /* "nic0", which set_link may name; or NULL */
     size_t netdev;   /* index of config->netdevs; CONFIG_NO_NETDEV: nothing is plugged in */
     uint8_t mac[6];  /* chosen here (00:16:3e, then random) where it was not said */
+    unsigned order;  /* as of struct config_usb_controller */
     unsigned iobase; /* of ne2k_isa: port, 0x300 by default … */
     unsigned irq;    /* … and line, 9 by default */
     bool placed;     /* addr= was said: */

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "hw/core/bus.h"
 #include "hw/core/dma.h"
@@ -19,6 +20,7 @@
 #include "hw/pc/fdc.h"
 #include "hw/pc/i440fx.h"
 #include "hw/pc/i8042.h"
+#include "hw/pc/nic.h"
 #include "hw/pc/parallel.h"
 #include "hw/pc/piix3.h"
 #include "hw/pc/piix3_ide.h"
@@ -44,10 +46,11 @@ enum isa_source {
     SOURCE_MOUSE,
     SOURCE_IDE0,
     SOURCE_IDE1,
-    SOURCE_COUNT,
+    SOURCE_NIC, /* of the first ISA network card, and those that follow it */
+    SOURCE_COUNT = SOURCE_NIC + CONFIG_MAX_NICS,
 };
 
-static const uint8_t isa_line_of[SOURCE_COUNT] = {
+static const uint8_t isa_line_of[SOURCE_NIC] = {
     [SOURCE_KEYBOARD] = 1, [SOURCE_COM1] = 4,   [SOURCE_COM2] = 3,     [SOURCE_COM3] = 4,
     [SOURCE_COM4] = 3,     [SOURCE_FLOPPY] = 6, [SOURCE_PARALLEL] = 7, [SOURCE_SCI] = 9,
     [SOURCE_MOUSE] = 12,   [SOURCE_IDE0] = 14,  [SOURCE_IDE1] = 15,
@@ -63,13 +66,21 @@ struct machine {
     struct ahci *ahci;
     struct fdc *fdc;
     struct usb_set *usb;
-    uint32_t asserted[16]; /* by ISA line: one bit per source */
+    struct device *nics[CONFIG_MAX_NICS]; /* by index of config->nics */
+    uint32_t asserted[16];                /* by ISA line: one bit per source */
 };
+
+static uint8_t isa_line(const struct machine *m, unsigned source)
+{
+    if (source < SOURCE_NIC)
+        return isa_line_of[source];
+    return (uint8_t)(m->config.config->nics[source - SOURCE_NIC].irq & 15);
+}
 
 static void isa_output(void *opaque, unsigned source, bool level)
 {
     struct machine *m = opaque;
-    uint8_t line = isa_line_of[source];
+    uint8_t line = isa_line(m, source);
     uint32_t bit = 1u << source, before = m->asserted[line];
     if (level)
         m->asserted[line] |= bit;
@@ -237,20 +248,94 @@ static bool add_usb_host(struct machine *m, const struct config_usb_controller *
     return usb_set_add_bus(m->usb, name, ports, count, err);
 }
 
-/* The PIIX3's controller and those of their own slots; then what is plugged in. */
-static bool add_usb(struct machine *m, unsigned *slot, struct err *err)
+/* The lowest free slot, as the stock machine chooses. 32: there is none. */
+static unsigned free_slot(struct machine *m)
+{
+    unsigned slot = 2;
+    while (slot < 32 && pci_device_at(m->pci, PCI_DEVFN(slot, 0)))
+        slot++;
+    return slot;
+}
+
+/* Where a card of the argument line is. */
+static bool place_card(struct machine *m, bool placed, uint8_t said, uint8_t *devfn,
+                       struct err *err)
+{
+    unsigned slot = free_slot(m);
+    if (!placed && slot == 32)
+        return err_set(err, "there are more cards than PCI slots");
+    *devfn = placed ? said : PCI_DEVFN(slot, 0);
+    return true;
+}
+
+/* A network card: each model's realize function, and its line if it is an ISA card (SOURCE_NIC +
+ * index). NULL: *err. */
+static struct device *new_nic(struct machine *m, size_t index, const struct nic_config *nic,
+                              struct net *net, struct err *err)
+{
+    const struct config_nic *c = &m->config.config->nics[index];
+    (void)nic;
+    (void)net;
+    switch (c->model) {
+    case CONFIG_NE2K_ISA:
+    case CONFIG_NE2K_PCI:
+    case CONFIG_PCNET:
+    case CONFIG_RTL8139:
+    case CONFIG_E1000:
+    case CONFIG_E1000_82545EM:
+        break;
+    }
+    err_set(err, "network card %s: this model is not part of this version",
+            c->id ? c->id : nic->instance);
+    return NULL;
+}
+
+static bool add_nic(struct machine *m, size_t index, struct err *err)
+{
+    static const char *const instances[CONFIG_MAX_NICS] = {"0", "1", "2", "3", "4", "5", "6", "7"};
+    const struct config_nic *c = &m->config.config->nics[index];
+    struct nic_config nic = {
+        .instance = instances[index],
+        .rom = m->config.nic_roms[index],
+        .rom_len = m->config.nic_rom_lens[index],
+    };
+    memcpy(nic.mac, c->mac, sizeof(nic.mac));
+    if (c->model != CONFIG_NE2K_ISA && !place_card(m, c->placed, c->devfn, &nic.devfn, err))
+        return false;
+    m->nics[index] = new_nic(m, index, &nic, m->config.nets[index], err);
+    return m->nics[index] != NULL;
+}
+
+/* The cards that the argument line names, in its order: USB controllers and network cards. */
+static bool add_cards(struct machine *m, unsigned *unnamed, struct err *err)
+{
+    const struct config *config = m->config.config;
+    for (size_t usb = 0, nic = 0; usb < config->usb_controller_count || nic < config->nic_count;) {
+        const struct config_usb_controller *u =
+            usb < config->usb_controller_count ? &config->usb_controllers[usb] : NULL;
+        if (u && (nic == config->nic_count || u->order <= config->nics[nic].order)) {
+            uint8_t devfn = 0;
+            if (!place_card(m, u->placed, u->devfn, &devfn, err) ||
+                !add_usb_host(m, u, devfn, unnamed, err))
+                return false;
+            usb++;
+        } else if (!add_nic(m, nic++, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The PIIX3's controller, the cards, then what is plugged into USB. */
+static bool add_usb_and_cards(struct machine *m, struct err *err)
 {
     const struct config *config = m->config.config;
     unsigned unnamed = 0;
     const struct config_usb_controller piix3 = {.host = CONFIG_UHCI};
     if (config->usb && !add_usb_host(m, &piix3, PCI_DEVFN(1, 2), &unnamed, err))
         return false;
-    for (size_t i = 0; i < config->usb_controller_count; i++) {
-        const struct config_usb_controller *u = &config->usb_controllers[i];
-        uint8_t devfn = u->placed ? u->devfn : PCI_DEVFN((*slot)++, 0);
-        if (!add_usb_host(m, u, devfn, &unnamed, err))
-            return false;
-    }
+    if (!add_cards(m, &unnamed, err))
+        return false;
     for (size_t i = 0; i < config->usb_device_count; i++)
         if (!usb_set_plug(m->usb, &config->usb_devices[i], err))
             return false;
@@ -401,9 +486,9 @@ static bool build(struct machine *m, struct err *err)
         return false;
     if (config->vga == CONFIG_VGA_CIRRUS && !add_cirrus(m, slot++, err))
         return false;
-    if (!add_usb(m, &slot, err))
+    if (!add_usb_and_cards(m, err))
         return false;
-    if (config->ahci && !add_ahci(m, slot, err)) /* the last card of libxl's line */
+    if (config->ahci && !add_ahci(m, free_slot(m), err)) /* the last card of libxl's line */
         return false;
 
     /* ISA */
@@ -481,11 +566,9 @@ struct usb_set *machine_usb(struct machine *m)
 bool machine_add_usb_host(struct machine *m, const struct config_usb_controller *what,
                           struct err *err)
 {
-    unsigned slot = 2, unnamed = 0;
+    unsigned slot = free_slot(m), unnamed = 0;
     if (pci_bus_in_use(m->pci))
         return err_set(err, "a USB controller can only be added before the guest starts");
-    while (slot < 32 && pci_device_at(m->pci, PCI_DEVFN(slot, 0)))
-        slot++;
     if (slot == 32 || usb_set_buses(m->usb) == USB_MAX_BUSES)
         return err_set(err, "there is no room for another USB controller");
     struct device *last = m->devices.last;
@@ -537,6 +620,22 @@ void machine_unplug_disks(struct machine *m)
     ide_unplug_disks(m->ide);
     if (m->ahci)
         ahci_unplug_disks(m->ahci);
+}
+
+bool machine_unplug_nics(struct machine *m)
+{
+    const struct config *config = m->config.config;
+    bool any = false;
+    for (size_t i = 0; i < config->nic_count; i++) {
+        struct pci_device *d = (struct pci_device *)m->nics[i];
+        if (!d || config->nics[i].model == CONFIG_NE2K_ISA || d->hidden)
+            continue;
+        device_reset(&d->device); /* its timers, too */
+        pci_device_hide(d);
+        net_attach_nic(m->config.nets[i], NULL, NULL);
+        any = true;
+    }
+    return any;
 }
 
 void machine_reset(struct machine *m)

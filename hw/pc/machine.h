@@ -25,6 +25,7 @@ struct hypervisor;
 struct ahci;
 struct fdc;
 struct machine;
+struct net;
 struct piix3_ide;
 struct usb_set;
 
@@ -40,6 +41,10 @@ struct machine_config {
     struct chardev *parallel;                  /* NULL: no LPT1 */
     const uint8_t *vga_rom;
     uint32_t vga_rom_len;
+    /* By index of config->nics: */
+    struct net *nets[CONFIG_MAX_NICS];        /* NULL: nothing is plugged in */
+    const uint8_t *nic_roms[CONFIG_MAX_NICS]; /* NULL: no option ROM */
+    uint32_t nic_rom_lens[CONFIG_MAX_NICS];
 
     /* What the guest does to the whole domain. Called from within its access, before that is
      * answered. */
@@ -83,6 +88,10 @@ bool machine_tray_open(struct machine *machine, size_t index);
 /* Takes the disks, not the CD drives, off their controllers, for good. Nothing here uses their
  * images afterwards. */
 void machine_unplug_disks(struct machine *machine);
+
+/* Takes the PCI network cards off the bus, for good: the guest reads all ones where they were, and
+ * nothing reaches their wires from here any more. False: none was there. */
+bool machine_unplug_nics(struct machine *machine);
 
 /* CMOS RAM and devices as after power-on. */
 void machine_reset(struct machine *machine);

@@ -53,7 +53,7 @@ static unsigned bar_register(unsigned n)
 static uint64_t bar_address(const struct pci_device *d, unsigned n)
 {
     const struct pci_bar *bar = &d->bars[n];
-    uint16_t command = pci_get16(d->config + REG_COMMAND);
+    uint16_t command = d->hidden ? 0 : pci_get16(d->config + REG_COMMAND);
     uint32_t value = pci_get32(d->config + bar_register(n));
     if (bar->kind == PCI_BAR_PORT) {
         uint32_t at = value & ~0x3u & ~(uint32_t)(bar->size - 1);
@@ -111,7 +111,7 @@ static void update_bars(struct pci_device *d)
 static void intx_output(void *opaque, unsigned line, bool level)
 {
     struct pci_device *d = opaque;
-    if (d->bus->hv)
+    if (d->bus->hv && !d->hidden)
         hv_pci_intx(d->bus->hv, d->devfn >> 3, (uint8_t)line, level);
 }
 
@@ -316,6 +316,12 @@ void pci_device_loaded(struct pci_device *d)
     irq_push(&d->intx);
 }
 
+static void leave_bus(struct pci_device *d)
+{
+    bus_claim_pci(d->bus->bus, d->devfn, false, NULL);
+    d->bus->devices[d->devfn] = NULL;
+}
+
 void pci_device_destroy(struct pci_device *d)
 {
     if (!d->bus)
@@ -324,9 +330,19 @@ void pci_device_destroy(struct pci_device *d)
     for (unsigned n = 0; n < PCI_BAR_COUNT; n++)
         if (d->bars[n].kind == PCI_BAR_PORT || d->bars[n].kind == PCI_BAR_MEMORY)
             bus_unmap(d->bus->bus, &d->bars[n].region);
-    bus_claim_pci(d->bus->bus, d->devfn, false, NULL);
-    d->bus->devices[d->devfn] = NULL;
+    if (!d->hidden)
+        leave_bus(d);
     d->bus = NULL;
+}
+
+void pci_device_hide(struct pci_device *d)
+{
+    if (d->hidden)
+        return;
+    irq_set(&d->intx, false);
+    leave_bus(d);
+    d->hidden = true;
+    update_bars(d);
 }
 
 void pci_set_intx(struct pci_device *d, bool level)
@@ -366,8 +382,8 @@ bool pci_msi_enabled(const struct pci_device *d)
 void pci_msi_send(struct pci_device *d)
 {
     const uint8_t *c = d->config + d->msi;
-    if (!pci_msi_enabled(d) || !(pci_get16(d->config + REG_COMMAND) & COMMAND_MASTER) ||
-        !d->bus->hv)
+    if (d->hidden || !pci_msi_enabled(d) ||
+        !(pci_get16(d->config + REG_COMMAND) & COMMAND_MASTER) || !d->bus->hv)
         return;
     hv_msi(d->bus->hv, pci_get32(c + MSI_ADDRESS) | (uint64_t)pci_get32(c + MSI_ADDRESS + 4) << 32,
            pci_get16(c + MSI_DATA));

@@ -61,6 +61,7 @@ struct pci_device {
     uint8_t volatile_bits[PCI_CONFIG_SIZE]; /* bits only the chip changes; saved, not constant */
     const uint8_t *rom;
     uint32_t rom_len;
+    bool hidden; /* pci_device_hide */
     uint8_t msi; /* where its MSI capability is; 0: it has none */
     struct irq intx;
     /* After a write to configuration bytes reg..reg+width-1 has been stored. May be NULL. */
@@ -106,6 +107,10 @@ void pci_device_loaded(struct pci_device *d);
 
 /* To be called from the chip's destroy: unmaps and takes it off the bus. */
 void pci_device_destroy(struct pci_device *d);
+
+/* Takes it off the bus while it lives on: no configuration space, no BARs, no interrupts, whatever
+ * the chip does or is loaded. For good. */
+void pci_device_hide(struct pci_device *d);
 
 /* Drives INTx as the interrupt pin says. */
 void pci_set_intx(struct pci_device *d, bool level);

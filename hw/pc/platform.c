@@ -18,8 +18,10 @@ struct platform {
     struct bus *bus;
     struct platform_config config;
     struct io_region ports;
-    uint8_t flags; /* bit 0: option ROM area read-only; kept for the guest, of no effect under
-                      SeaBIOS */
+    uint8_t flags;     /* bit 0: option ROM area read-only; kept for the guest, of no effect under
+                          SeaBIOS */
+    uint8_t unplugged; /* of the PLATFORM_UNPLUG bits, those without a place of their own in the
+                          state: the network cards' */
     uint16_t product;
     uint32_t build;
     uint8_t line_len;
@@ -31,6 +33,8 @@ static const struct state_field fields[] = {
     STATE_LIMIT(struct platform, flags, 1),
     STATE_UINT(struct platform, product),
     STATE_UINT(struct platform, build),
+    STATE_LIMIT(struct platform, unplugged, PLATFORM_UNPLUG_NICS, .keep_on_reset = true,
+                .since = 2),
     STATE_FIELDS_END,
 };
 
@@ -44,6 +48,12 @@ static void log_byte(struct platform *p, uint8_t c)
     if (p->line_len)
         guest_error("platform log", "%s", p->line);
     p->line_len = 0;
+}
+
+static void unplug(struct platform *p, unsigned mask)
+{
+    p->unplugged |= mask & PLATFORM_UNPLUG_NICS;
+    p->config.unplug(p->config.opaque, mask);
 }
 
 static uint64_t port_read(void *opaque, uint64_t offset, unsigned width)
@@ -64,7 +74,7 @@ static void port_write(void *opaque, uint64_t offset, unsigned width, uint64_t v
     if (offset == 0 && width == 1)
         p->flags = value & 1;
     else if (offset == 0 && width == 2 && p->config.unplug)
-        p->config.unplug(p->config.opaque, (unsigned)value & 0xFFFF);
+        unplug(p, (unsigned)value & 0xFFFF);
     else if (offset == 0 && width == 4)
         p->build = (uint32_t)value;
     else if (offset == 2 && width == 1)
@@ -88,11 +98,9 @@ static void bar_write(void *opaque, uint64_t offset, unsigned width, uint64_t va
     if (offset == 0)
         p->flags = value & 1;
     else if (offset == 4 && value == 1 && p->config.unplug)
-        p->config.unplug(p->config.opaque, PLATFORM_UNPLUG_DISKS | PLATFORM_UNPLUG_NICS);
+        unplug(p, PLATFORM_UNPLUG_DISKS | PLATFORM_UNPLUG_NICS);
     else if (offset == 8 && p->config.unplug)
-        p->config.unplug(p->config.opaque, value == 1   ? PLATFORM_UNPLUG_DISKS
-                                           : value == 2 ? PLATFORM_UNPLUG_NICS
-                                                        : 0);
+        unplug(p, value == 1 ? PLATFORM_UNPLUG_DISKS : value == 2 ? PLATFORM_UNPLUG_NICS : 0);
 }
 
 /*
@@ -112,8 +120,12 @@ static void reset(struct device *d)
 
 static bool post_load(struct device *d, struct err *err)
 {
+    struct platform *p = (struct platform *)d;
     (void)err;
-    pci_device_loaded((struct pci_device *)d);
+    pci_device_loaded(&p->pci);
+    p->unplugged &= PLATFORM_UNPLUG_NICS;
+    if (p->unplugged && p->config.unplug) /* before the cards' own records are loaded */
+        p->config.unplug(p->config.opaque, p->unplugged);
     return true;
 }
 
@@ -127,7 +139,7 @@ static void destroy(struct device *d)
 
 static const struct device_class class = {
     .name = "platform",
-    .version = 1,
+    .version = 2,
     .state = fields,
     .reset = reset,
     .post_load = post_load,
