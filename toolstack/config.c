@@ -47,6 +47,21 @@ const char config_usage[] =
     "  -hda F -hdb F -hdc F -hdd F -cdrom F -fda F -fdb F   the same in short\n"
     "         F: a path, /dev/fdset/N or fd:N; a comma is written twice\n"
     "\n"
+    "Network\n"
+    "  -device rtl8139|e1000|e1000-82545em|pcnet|ne2k_pci[,netdev=ID][,id=ID][,mac=MAC]\n"
+    "         [,addr=SLOT][,romfile=F][,rombar=0][,bootindex=N]   a network card, up to 8\n"
+    "  -device ne2k_isa[,netdev=ID][,id=ID][,mac=MAC][,iobase=PORT][,irq=N]   an ISA one\n"
+    "  -netdev tap,id=ID[,ifname=I|fd=N][,br=BRIDGE][,script=F|no][,downscript=F|no]\n"
+    "         [,vnet_hdr=off][,sndbuf=SIZE]\n"
+    "  -netdev user,id=ID[,net=CIDR][,host=A][,dhcpstart=A][,dns=A][,restrict=on][,ipv6=on]\n"
+    "         [,hostname=S][,domainname=S][,tftp=DIR][,bootfile=F]\n"
+    "         [,hostfwd=tcp|udp:[A]:PORT-[A]:PORT]...\n"
+    "  -netdev socket,id=ID,listen=[A]:PORT|connect=A:PORT|fd=N|mcast=A:PORT[,localaddr=A]\n"
+    "         |udp=A:PORT,localaddr=A:PORT\n"
+    "  -netdev null,id=ID         what is behind a card\n"
+    "  -nic KIND|none[,model=M][,mac=MAC][,K=V]...   both in one; -net nic -net KIND: as of old\n"
+    "  -object filter-dump,id=ID,netdev=ID,file=F[,maxlen=N]   frames into a pcap file\n"
+    "\n"
     "Screen, keyboard, serial lines\n"
     "  -device VGA|cirrus-vga[,vgamem_mb=N]   the display card; -vga std|cirrus|none\n"
     "  -vnc HOST:D|unix:PATH|fd:N|none [,password=on][,to=D][,share=POLICY][,lock-key-sync=off]\n"
@@ -109,6 +124,16 @@ void config_free(struct config *config)
         free(config->usb_devices[i].id);
         free(config->usb_devices[i].bus);
         free(config->usb_devices[i].port);
+    }
+    for (size_t i = 0; i < config->nic_count; i++) {
+        free(config->nics[i].id);
+        free(config->nics[i].romfile);
+    }
+    for (size_t i = 0; i < config->netdev_count; i++)
+        netdev_config_free(&config->netdevs[i]);
+    for (size_t i = 0; i < config->capture_count; i++) {
+        free(config->captures[i].id);
+        free(config->captures[i].file);
     }
     for (size_t i = 0; i < config->serial_count; i++)
         free_chardev(&config->serial[i]);

@@ -142,6 +142,13 @@ enum config_nic_model {
 };
 #define CONFIG_NO_NETDEV SIZE_MAX
 
+/* Which one -device's or device_add's `driver` names; false: it is no network card that is served.
+ */
+bool config_nic_model(const char *driver, enum config_nic_model *model);
+
+/* "rtl8139": what -device calls it. */
+const char *config_nic_name(enum config_nic_model model);
+
 /* A network card. */
 struct config_nic {
     enum config_nic_model model;
@@ -153,7 +160,7 @@ struct config_nic {
     unsigned irq;    /* … and line, 9 by default */
     bool placed;     /* addr= was said: */
     uint8_t devfn;   /* slot << 3 | function */
-    bool no_rom;     /* rombar=0, romfile= (empty) */
+    bool no_rom;     /* rombar=0, romfile= (empty), ne2k_isa */
     char *romfile;   /* name or path; NULL: iPXE's for this model */
     int bootindex;   /* -1: not said */
 };

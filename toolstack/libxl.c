@@ -40,6 +40,34 @@ bool libxl_id_valid(const char *id)
            strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._") == len;
 }
 
+bool libxl_take_id(struct optstr *o, char **out, struct err *err)
+{
+    if (!optstr_string(o, "id", out, err))
+        return false;
+    if (*out && !libxl_id_valid(*out))
+        return err_set(err, "%s: id=%s is not a letter with letters, digits, '-', '.', '_' behind",
+                       o->option, *out);
+    return true;
+}
+
+/* Slots 0 and 1 are the chip set's, 2 and 3 the first cards'. */
+bool libxl_pci_place(struct optstr *o, bool *placed, uint8_t *devfn, struct err *err)
+{
+    unsigned slot = 0, function = 0;
+    char rest;
+    const char *addr = optstr_take(o, "addr");
+    if (!addr)
+        return true;
+    int n = sscanf(addr, "%4x.%1x%c", &slot, &function, &rest);
+    if (n < 1 || n > 2 || strspn(addr, "0123456789abcdefABCDEFx.") != strlen(addr) || slot < 4 ||
+        slot > 31 || function != 0)
+        return err_set(err, "%s: addr=%s is not a slot from 4 to 1f (hexadecimal)", o->option,
+                       addr);
+    *placed = true;
+    *devfn = (uint8_t)(slot << 3);
+    return true;
+}
+
 static void set_string(char **out, const char *value)
 {
     free(*out);
@@ -208,6 +236,7 @@ static bool boot_keys(struct libxl *p, struct optstr *o, struct err *err)
             if (strchr(order + i + 1, order[i]))
                 return err_set(err, "%s: order=%s has %c twice", o->option, order, order[i]);
         memcpy(p->config->boot_order, order, n + 1);
+        p->have_boot = true;
     }
     return optstr_refuse(o, "once", "use order=", err) && optstr_only(o, "menu", "off", err) &&
            optstr_only(o, "strict", "off", err) && optstr_finish(o, err);
@@ -403,31 +432,6 @@ static bool opt_help(struct libxl *p, const char *option, const char *arg, struc
     return true;
 }
 
-/* ---- words that only have a "nothing" we serve ---- */
-
-static bool nothing(const char *option, const char *arg, const char *words, const char *instead,
-                    struct err *err)
-{
-    size_t len = strlen(arg);
-    for (const char *p = words; *p;) {
-        size_t n = strcspn(p, " ");
-        if (n == len && !memcmp(p, arg, n))
-            return true;
-        p += n + (p[n] == ' ');
-    }
-    return err_set(err, "%s %.*s: %s", option, (int)strcspn(arg, ","), arg, instead);
-}
-
-#define NO_NICS                                                                                  \
-    "emulated network cards are not part of this version; say type=vif in vif= (the guest's PV " \
-    "driver)"
-
-static bool opt_net(struct libxl *p, const char *option, const char *arg, struct err *err)
-{
-    (void)p;
-    return nothing(option, arg, "none", NO_NICS, err);
-}
-
 /* ---- the table ---- */
 
 #define NO_BOOT                                                                               \
@@ -493,8 +497,11 @@ static const struct option {
     {"monitor", true, ACT, NULL, libxl_monitor},
     {"mon", true, ACT, NULL, libxl_mon},
     {"qmp", true, ACT, NULL, libxl_qmp},
-    {"net", true, ACT, NULL, opt_net},
-    {"nic", true, ACT, NULL, opt_net},
+    {"netdev", true, ACT, NULL, libxl_netdev},
+    {"net", true, ACT, NULL, libxl_net},
+    {"nic", true, ACT, NULL, libxl_nic_both},
+    {"nic-ne2000", false, ACT, NULL, libxl_nic_ne2000},
+    {"object", true, ACT, NULL, libxl_object},
     {"add-fd", true, ACT, NULL, opt_add_fd},
     {"xen-domid-restrict", false, ACT, NULL, opt_restrict},
     {"chroot", true, ACT, NULL, opt_chroot},
@@ -518,12 +525,10 @@ static const struct option {
     {"dtb", true, REFUSE, NO_BOOT, NULL},
     {"bios", true, REFUSE, "the firmware is the toolstack's; use xl's bios=", NULL},
     {"pflash", true, REFUSE, "the firmware is the toolstack's; use xl's bios=", NULL},
-    {"netdev", true, REFUSE, NO_NICS, NULL},
     {"soundhw", true, REFUSE, "sound cards are not part of this version; leave soundhw= out", NULL},
     {"audiodev", true, REFUSE, "sound is not part of this version; leave it out", NULL},
     {"audio", true, REFUSE, "sound is not part of this version; leave it out", NULL},
     {"spice", true, REFUSE, "spice is not part of this version; use vnc=1 and spice=0", NULL},
-    {"object", true, REFUSE, LEAVE, NULL},
     {"fsdev", true, REFUSE, LEAVE, NULL},
     {"virtfs", true, REFUSE, LEAVE, NULL},
     {"tpmdev", true, REFUSE, LEAVE, NULL},
@@ -565,7 +570,6 @@ static const struct option {
     {"localtime", false, REFUSE, TRADITIONAL, NULL},
     {"isa", false, REFUSE, TRADITIONAL, NULL},
     {"gfx_passthru", true, REFUSE, TRADITIONAL, NULL},
-    {"nic-ne2000", false, REFUSE, TRADITIONAL, NULL},
     {"bridge", true, REFUSE, TRADITIONAL, NULL},
     {"macaddr", true, REFUSE, TRADITIONAL, NULL},
 };
@@ -612,7 +616,8 @@ static bool parse_all(struct libxl *p, int argc, char **argv, struct err *err)
 static bool finish(struct libxl *p, struct err *err)
 {
     const struct config *config = p->config;
-    if (!libxl_chardevs_finish(p, err) || !libxl_drives_finish(p, err) || !libxl_usb_finish(p, err))
+    if (!libxl_chardevs_finish(p, err) || !libxl_drives_finish(p, err) ||
+        !libxl_usb_finish(p, err) || !libxl_nets_finish(p, err))
         return false;
     if (!p->have_machine)
         return err_set(err, "-machine is missing: use -machine xenfv, or pc with accel=xen (-help "
@@ -648,5 +653,6 @@ bool config_from_libxl(struct config *config, int argc, char **argv, struct err 
         ok = finish(&p, err);
     libxl_chardevs_free(&p);
     libxl_drives_free(&p);
+    libxl_nets_free(&p);
     return ok;
 }

@@ -45,6 +45,19 @@ struct libxl_drive {
 };
 #define LIBXL_NOT_SAID (-1)
 
+/* How a network card and a back-end find each other: by the back-end's id, by the number of the
+ * `vlan` that both are in (-net), or since one -nic said both. */
+struct libxl_nic {
+    char *netdev_id; /* or NULL */
+    int vlan;        /* or LIBXL_NOT_SAID */
+    bool place_said; /* iobase= was said … */
+    bool irq_said;
+};
+struct libxl_netdev {
+    int vlan;
+    bool used; /* a card has it */
+};
+
 struct libxl {
     struct config *config;
     struct libxl_chardev chardevs[LIBXL_MAX_CHARDEVS];
@@ -61,7 +74,12 @@ struct libxl {
     size_t drive_count;
     struct libxl_drive devices[LIBXL_MAX_DRIVES];
     size_t device_count;
-    char *ahci_id; /* -device ahci's, or NULL */
+    char *ahci_id;                                   /* -device ahci's, or NULL */
+    struct libxl_nic nics[CONFIG_MAX_NICS];          /* of config.nics */
+    struct libxl_netdev netdevs[CONFIG_MAX_NETDEVS]; /* of config.netdevs */
+    char *capture_netdevs[CONFIG_MAX_CAPTURES];      /* of config.captures: the back-end's id */
+    bool nic_ne2000;                                 /* -nic-ne2000 */
+    bool have_boot;                                  /* -boot order= */
     bool have_domid, have_machine, have_memory, have_vga, have_vnc;
     bool accel_xen;
     int fds[LIBXL_MAX_FDS]; /* given so far */
@@ -92,6 +110,42 @@ bool libxl_full_screen(struct libxl *p, const char *option, const char *arg, str
 bool libxl_usb(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_usbdevice(struct libxl *p, const char *option, const char *arg, struct err *err);
 
+bool libxl_netdev(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_net(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_nic_both(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_nic_ne2000(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_object(struct libxl *p, const char *option, const char *arg, struct err *err);
+
+/* Network cards that there are not, and what to use instead. */
+#define LIBXL_ABSENT_NICS                                                                       \
+    "virtio-net* virtio vmxnet3 i825* e1000e e1000-* igb* tulip sungem* sunhme* rocker* ne2k* " \
+    "pcnet-* rtl8139* ne1000 xen-nic usb-net usb-net* vhost-* smc91c111 lance"
+#define LIBXL_NO_SUCH_NIC                                                                     \
+    "there is no such network card here; say model=e1000 or rtl8139 in vif= (also ne2k_pci, " \
+    "pcnet), or type=vif for the guest's PV driver"
+
+/* What is said of a -device that is not served, or NULL. */
+const char *libxl_absent_device(const char *name);
+
+/* libxl_nic.c: the keys of a -device that is a network card (config_nic_model); a card with nothing
+ * said of it; the model= of -net nic and -nic, or what there is without; mac= and macaddr=. */
+bool libxl_nic_keys(struct libxl *p, struct optstr *o, enum config_nic_model model,
+                    struct err *err);
+struct config_nic *libxl_nic_new(struct libxl *p, const char *option, struct err *err);
+bool libxl_nic_model(struct optstr *o, struct config_nic *nic, struct err *err);
+bool libxl_nic_mac(struct optstr *o, const char *key, struct config_nic *nic, struct err *err);
+bool libxl_nics_finish(struct libxl *p, struct err *err);
+
+/* libxl_netdev.c: a back-end of `kind` with its keys but id=; NULL with *err. */
+struct netdev_config *libxl_netdev_new(struct libxl *p, struct optstr *o, const char *kind,
+                                       struct err *err);
+
+/* id= of a device or a back-end, into *out. */
+bool libxl_take_id(struct optstr *o, char **out, struct err *err);
+
+/* addr=1d or 1d.0 of a PCI card. */
+bool libxl_pci_place(struct optstr *o, bool *placed, uint8_t *devfn, struct err *err);
+
 /* libxl_usb.c: whether a -device is USB's, and its keys. */
 bool libxl_usb_driver(const char *driver);
 bool libxl_usb_keys(struct libxl *p, struct optstr *o, const char *driver, struct err *err);
@@ -120,8 +174,10 @@ bool libxl_join(struct libxl_drive *device, struct libxl_drive *drive, struct er
 bool libxl_chardevs_finish(struct libxl *p, struct err *err);
 bool libxl_drives_finish(struct libxl *p, struct err *err);
 bool libxl_usb_finish(struct libxl *p, struct err *err);
+bool libxl_nets_finish(struct libxl *p, struct err *err);
 void libxl_chardevs_free(struct libxl *p);
 void libxl_drives_free(struct libxl *p);
+void libxl_nets_free(struct libxl *p);
 
 /* An inherited descriptor given by number: open, not one of the standard three, not given twice,
  * and close-on-exec from now on. `what` starts the message. */

@@ -445,12 +445,10 @@ static const struct {
     {"qxl* vmware-svga virtio-vga* virtio-gpu* bochs-display secondary-vga ati-vga ramfb isa-vga",
      "this display card is not part of this version; say vga=\"stdvga\" or \"cirrus\" in the xl "
      "configuration (-device VGA, cirrus-vga)"},
-    {"ne2k_* rtl8139 pcnet* e1000* i825* tulip virtio-net* vmxnet3 igb",
-     "emulated network cards are not part of this version; say type=vif in vif= (the guest's PV "
-     "driver)"},
     {"lsi53c* scsi-* megasas* mptsas* virtio-scsi* am53c974 dc390 pvscsi",
      "there is no emulated SCSI; say vdev=hda to hdd instead of sd* in the xl configuration, or "
      "xvda for a guest with PV drivers alone"},
+    {LIBXL_ABSENT_NICS, LIBXL_NO_SUCH_NIC},
     {"nvme* virtio-blk* ide-drive",
      "not part of this version; attach the disk as hda to hdd (vdev=)"},
     {"piix4-usb-uhci ich9-usb-* usb-ehci pci-ohci vt82c686b-usb*",
@@ -474,7 +472,7 @@ static const struct {
      "not part of this version; leave it out"},
 };
 
-static const char *absent_device(const char *name)
+const char *libxl_absent_device(const char *name)
 {
     for (size_t i = 0; i < sizeof(absent_devices) / sizeof(absent_devices[0]); i++)
         for (const char *p = absent_devices[i].names; *p;) {
@@ -494,6 +492,7 @@ bool libxl_device(struct libxl *p, const char *option, const char *arg, struct e
     if (!optstr_parse(&o, option, arg, "driver", err))
         return false;
     const char *driver = optstr_need(&o, "driver", err);
+    enum config_nic_model nic;
     bool ok = false;
     if (!driver)
         ;
@@ -512,6 +511,8 @@ bool libxl_device(struct libxl *p, const char *option, const char *arg, struct e
         ok = ahci_keys(p, &o, err);
     else if (!strcmp(driver, "VGA") || !strcmp(driver, "cirrus-vga"))
         ok = vga_keys(p, &o, *driver == 'c', err);
+    else if (config_nic_model(driver, &nic))
+        ok = libxl_nic_keys(p, &o, nic, err);
     else if (libxl_usb_driver(driver))
         ok = libxl_usb_keys(p, &o, driver, err);
     else if (!strcmp(driver, "isa-serial"))
@@ -519,12 +520,11 @@ bool libxl_device(struct libxl *p, const char *option, const char *arg, struct e
     else if (!strcmp(driver, "isa-parallel"))
         ok = libxl_isa_parallel(p, &o, err);
     else {
-        const char *text = absent_device(driver);
+        const char *text = libxl_absent_device(driver);
         err_set(err, "%s %s: %s", option, driver,
                 text ? text
                      : "there is no such device here (there are VGA, cirrus-vga, ahci, ide-hd, "
-                       "ide-cd and "
-                       "floppy, see -help)");
+                       "ide-cd, floppy, rtl8139, e1000, see -help)");
     }
     optstr_free(&o);
     return ok;

@@ -100,34 +100,6 @@ bool libxl_usbdevice(struct libxl *p, const char *option, const char *arg, struc
                    option, arg);
 }
 
-static bool take_id(struct optstr *o, char **out, struct err *err)
-{
-    if (!optstr_string(o, "id", out, err))
-        return false;
-    if (*out && !libxl_id_valid(*out))
-        return err_set(err, "%s: id=%s is not a letter with letters, digits, '-', '.', '_' behind",
-                       o->option, *out);
-    return true;
-}
-
-/* addr=1d or 1d.0, hexadecimal. Slots 0 and 1 are the chip set's, 2 and 3 the first cards'. */
-static bool take_place(struct optstr *o, struct config_usb_controller *u, struct err *err)
-{
-    unsigned slot = 0, function = 0;
-    char rest;
-    const char *addr = optstr_take(o, "addr");
-    if (!addr)
-        return true;
-    int n = sscanf(addr, "%2x.%1x%c", &slot, &function, &rest);
-    if (n < 1 || n > 2 || strspn(addr, "0123456789abcdefABCDEF.") != strlen(addr) || slot < 4 ||
-        slot > 31 || function != 0)
-        return err_set(err, "%s: addr=%s is not a slot from 4 to 1f (hexadecimal)", o->option,
-                       addr);
-    u->placed = true;
-    u->devfn = (uint8_t)(slot << 3);
-    return true;
-}
-
 static bool controller_keys(struct libxl *p, struct optstr *o, enum config_usb_host host,
                             struct err *err)
 {
@@ -146,8 +118,8 @@ static bool controller_keys(struct libxl *p, struct optstr *o, enum config_usb_h
         u->usb2 = (unsigned)usb2;
         u->usb3 = (unsigned)usb3;
     }
-    return take_id(o, &u->id, err) && optstr_only(o, "bus", "pci.0 pci", err) &&
-           take_place(o, u, err) &&
+    return libxl_take_id(o, &u->id, err) && optstr_only(o, "bus", "pci.0 pci", err) &&
+           libxl_pci_place(o, &u->placed, &u->devfn, err) &&
            optstr_refuse(o, "masterbus", "companion controllers are not part of this version",
                          err) &&
            optstr_finish(o, err);
@@ -160,7 +132,7 @@ static bool device_keys(struct libxl *p, struct optstr *o, enum config_usb_kind 
     if (!d)
         return false;
     d->kind = kind;
-    if (!take_id(o, &d->id, err) || !optstr_string(o, "bus", &d->bus, err) ||
+    if (!libxl_take_id(o, &d->id, err) || !optstr_string(o, "bus", &d->bus, err) ||
         !optstr_string(o, "port", &d->port, err) || !optstr_only(o, "usb_version", "1", err) ||
         !optstr_only(o, "ports", "8", err))
         return false;

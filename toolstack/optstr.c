@@ -71,10 +71,15 @@ bool parse_size(const char *s, uint64_t unit, uint64_t min, uint64_t max, uint64
     return true;
 }
 
+static bool is_many(const struct optstr *o, const char *name)
+{
+    return o->many && !strcmp(name, o->many);
+}
+
 static struct optstr_key *find(struct optstr *o, const char *name)
 {
     for (size_t i = 0; i < o->count; i++)
-        if (!strcmp(o->keys[i].name, name))
+        if (!strcmp(o->keys[i].name, name) && !(o->keys[i].taken && is_many(o, name)))
             return &o->keys[i];
     return NULL;
 }
@@ -95,9 +100,9 @@ static char *next_element(char **rest)
 }
 
 static bool parse(struct optstr *o, const char *option, const char *arg, const char *implied,
-                  bool positional, struct err *err)
+                  const char *many, bool positional, struct err *err)
 {
-    *o = (struct optstr){.option = option};
+    *o = (struct optstr){.option = option, .many = many};
     if (strlen(arg) > OPTSTR_MAX_LENGTH)
         return err_set(err, "%s: its value is longer than %d characters", option,
                        OPTSTR_MAX_LENGTH);
@@ -124,7 +129,7 @@ static bool parse(struct optstr *o, const char *option, const char *arg, const c
                     "%s: there is a comma with no key behind it (a comma in a value is "
                     "written twice)",
                     option);
-        else if (find(o, key.name))
+        else if (!is_many(o, key.name) && find(o, key.name))
             err_set(err, "%s: %s is said twice", option, key.name);
         else if (o->count == OPTSTR_MAX_KEYS)
             err_set(err, "%s: more than %d keys", option, OPTSTR_MAX_KEYS);
@@ -141,13 +146,19 @@ static bool parse(struct optstr *o, const char *option, const char *arg, const c
 bool optstr_parse(struct optstr *o, const char *option, const char *arg, const char *implied,
                   struct err *err)
 {
-    return parse(o, option, arg, implied, false, err);
+    return parse(o, option, arg, implied, NULL, false, err);
+}
+
+bool optstr_parse_many(struct optstr *o, const char *option, const char *arg, const char *implied,
+                       const char *many, struct err *err)
+{
+    return parse(o, option, arg, implied, many, false, err);
 }
 
 bool optstr_parse_positional(struct optstr *o, const char *option, const char *arg,
                              const char *first, struct err *err)
 {
-    return parse(o, option, arg, first, true, err);
+    return parse(o, option, arg, first, NULL, true, err);
 }
 
 void optstr_free(struct optstr *o)

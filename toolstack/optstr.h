@@ -25,6 +25,7 @@ struct optstr_key {
 
 struct optstr {
     const char *option; /* "-drive": the start of every message */
+    const char *many;   /* the key that may come several times, or NULL */
     char *text;         /* what the keys point into */
     struct optstr_key keys[OPTSTR_MAX_KEYS];
     size_t count;
@@ -42,6 +43,11 @@ bool optstr_parse(struct optstr *o, const char *option, const char *arg, const c
  * which may have a '='. */
 bool optstr_parse_positional(struct optstr *o, const char *option, const char *arg,
                              const char *first, struct err *err);
+
+/* As optstr_parse, but the key `many` may come several times: each optstr_take of it gives another
+ * one, in their order, then NULL. */
+bool optstr_parse_many(struct optstr *o, const char *option, const char *arg, const char *implied,
+                       const char *many, struct err *err);
 
 void optstr_free(struct optstr *o);
 

@@ -82,6 +82,21 @@ static inline void refused(const char *line, const char *words)
     free(copy);
 }
 
+/* Arguments behind BASE, and the words that their refusal has. */
+struct refusal {
+    const char *args, *words;
+};
+
+static inline void refused_all(const struct refusal *cases, size_t count)
+{
+    char line[4096];
+    for (size_t i = 0; i < count; i++) {
+        assert_true(snprintf(line, sizeof(line), BASE "%s", cases[i].args) < (int)sizeof(line));
+        refused(line, cases[i].words);
+    }
+}
+#define REFUSED_ALL(cases) refused_all(cases, sizeof(cases) / sizeof((cases)[0]))
+
 static inline int teardown(void **state)
 {
     (void)state;
