@@ -15,7 +15,7 @@ from work import HERE, REPO, WORK, LabError, cached, fresh_dir, made, place, sh
 STOCK = "/usr/libexec/xen-qemu-system-i386"
 DISK_MODULES = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4"]
 XEN_MODULES = ["xen-evtchn", "xen-gntdev", "xen-gntalloc", "xen-privcmd", "xenfs", "virtio_net",
-               "loop", "tun", "llc", "stp", "bridge", "xen-netback"]
+               "loop", "tun", "llc", "stp", "bridge", "8021q", "xen-netback"]
 XEN_PROGRAMS = ["xl", "xenstored", "xenconsoled", "xen-init-dom0", "xenstore-control", "libxl-save-helper"]
 XENSTORE = ["read", "ls", "list", "write", "rm", "exists", "watch"]
 DISK_MIB = 4096
@@ -132,6 +132,8 @@ def stage_system(stage):
             stage.folder(path)
     stage.put("/lab/agent", build_tool("agent"))
     stage.put("/lab/labio", build_tool("labio"))
+    stage.put("/lab/labnet", build_tool("labnet"))
+    stage.put("/etc/xen/scripts/vif-lab", HERE / "vif-lab")
     stage.put("/dm/timed", build_tool("lifetime", '-DPROGRAM="/dm/test"'))
     stage.put("/lab/start", HERE / "dom0-start")
     put_modules(tree, stage.root)

@@ -181,3 +181,50 @@ x_end() {
 	wait "$xserver" 2> /dev/null
 	return 0
 }
+
+# --- network cards (point 12) ---
+
+# The interface with a hardware address: "DEV name driver".
+net_dev() {
+	for net in /sys/class/net/*; do
+		[ "$(cat "$net/address")" = "$1" ] || continue
+		driver=$(readlink -f "$net/device/driver")
+		echo "DEV ${net##*/} ${driver##*/}"
+		return 0
+	done
+	echo "no interface has $1"
+	return 1
+}
+
+# Takes one card into use and all others out of it; waits for its carrier.
+net_use() {
+	dev=$(net_dev "$1") || { echo "$dev"; return 1; }
+	echo "$dev"
+	dev=${dev#DEV }
+	dev=${dev%% *}
+	for net in /sys/class/net/eth*; do
+		[ "${net##*/}" = "$dev" ] || ip link set "${net##*/}" down
+	done
+	net_add "$dev" "$2"
+}
+
+# Gives an interface an address, and waits until it carries.
+net_add() {
+	ip addr flush dev "$1"
+	ip addr add "$2/24" dev "$1" && ip link set "$1" up || return 1
+	n=0
+	until [ "$(cat "/sys/class/net/$1/carrier")" = 1 ]; do
+		n=$((n + 1))
+		[ $n -lt 100 ] || { echo "no carrier"; return 1; }
+		sleep 0.1
+	done
+}
+
+# "UDPERR n": datagrams that this kernel threw away.
+udp_errors() { awk '/^Udp: [0-9]/ {print "UDPERR", $4}' /proc/net/snmp; }
+
+# Data to two counterparts at once.
+tcp_both() {
+	labnet tcp "$1" put "$3" > /tmp/first &
+	labnet tcp "$2" get "$3" && wait $! && cat /tmp/first
+}

@@ -48,7 +48,7 @@ menuentry 'Graphics 1024x768' --hotkey=g {
 """
 
 
-def initramfs(tree, dest, modules=(), later=()):
+def initramfs(tree, dest, modules=(), later=(), programs=None):
     archive = Cpio()
     archive.node("dev/console", 5, 1)
     busybox = tree.roots.need("/bin/busybox")
@@ -57,6 +57,8 @@ def initramfs(tree, dest, modules=(), later=()):
         if name != "busybox":
             archive.link("bin/" + name, "busybox")
     archive.file("bin/labio", build_tool("labio").read_bytes(), 0o755)
+    for name, program in (programs or {}).items():
+        archive.file("bin/" + name, program.read_bytes(), 0o755)
     archive.file("init", (HERE / "guest-init").read_bytes(), 0o755)
     archive.file("lab.sh", (HERE / "guest.sh").read_bytes())
     order = tree.module_order([*MODULES, *modules])

@@ -11,6 +11,7 @@ import debs
 import demo
 import dom0
 import guest as guests
+import networks
 import outer as machine
 import screen
 import screenimg
@@ -45,6 +46,8 @@ class Lab:
             self.files |= storageimg.build(bookworm)
         if 11 in points:
             self.files |= screenimg.build(bookworm)
+        if {12, 13} & set(points):
+            self.files |= networks.build(bookworm)
         self.folder = run_folder(name)
         self.stock_program = self.tree.roots.need(dom0.STOCK)
         self.stock_name = "stock " + self.stock_program.name
@@ -118,10 +121,10 @@ def cmd_test(args):
     points = args.points or ("1,3" if args.xen == "4.20" else "1,2,3,4,5,6,8")
     try:
         wanted = {int(p) for p in points.split(",")}
-        if not wanted <= {1, 2, 3, 4, 5, 6, 8, 9, 10, 11}:
+        if not wanted <= {1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12}:
             raise ValueError
     except ValueError:
-        raise LabError(f"--points {points}: numbers from 1 to 6 and 8 to 11, with commas; point 7 is points 1 and 3 with XEN=4.20")
+        raise LabError(f"--points {points}: numbers from 1 to 6 and 8 to 12, with commas; point 7 is points 1 and 3 with XEN=4.20")
     lab = Lab(args, "test", wanted)
     try:
         lab.power_on()
