@@ -8,9 +8,8 @@
 
 /* Switches learn from the first frame they see; the rest is for those that were being changed
  * themselves. */
-#define ANNOUNCE_ROUNDS 5
-#define ANNOUNCE_FIRST  (50 * NS_PER_MS)
-#define ANNOUNCE_STEP   (100 * NS_PER_MS) /* each wait is so much longer than the one before */
+static const struct qmp_announce usual = {
+    .rounds = 5, .initial_ms = 50, .step_ms = 100, .max_ms = 550, .nics = UINT32_MAX};
 
 struct net *domain_nic_net(const struct domain *d, size_t index)
 {
@@ -21,23 +20,31 @@ struct net *domain_nic_net(const struct domain *d, size_t index)
 static void announce(void *opaque)
 {
     struct domain *d = opaque;
+    struct qmp_announce *how = &d->announcing;
     for (size_t i = 0; i < d->config->nic_count; i++) {
-        struct net *net = domain_nic_net(d, i);
+        struct net *net = how->nics >> i & 1 ? domain_nic_net(d, i) : NULL;
         if (net)
             net_announce(net, d->config->nics[i].mac);
     }
-    if (!--d->announce_rounds)
+    if (!--how->rounds)
         return;
-    unsigned done = ANNOUNCE_ROUNDS - 1 - d->announce_rounds;
-    timer_arm_in(&d->announce, ANNOUNCE_FIRST + done * ANNOUNCE_STEP);
+    unsigned wait = how->initial_ms < how->max_ms ? how->initial_ms : how->max_ms;
+    timer_arm_in(&d->announce, wait * NS_PER_MS);
+    how->initial_ms = wait + how->step_ms;
+}
+
+void domain_announce_as(void *opaque, const struct qmp_announce *how)
+{
+    struct domain *d = opaque;
+    if (!d->config->nic_count)
+        return;
+    d->announcing = *how;
+    announce(d);
 }
 
 void domain_announce(struct domain *d)
 {
-    if (!d->config->nic_count)
-        return;
-    d->announce_rounds = ANNOUNCE_ROUNDS;
-    announce(d);
+    domain_announce_as(d, &usual);
 }
 
 bool domain_open_nets(struct domain *d, struct err *err)
