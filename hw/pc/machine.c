@@ -21,7 +21,6 @@
 #include "hw/pc/i440fx.h"
 #include "hw/pc/i8042.h"
 #include "hw/pc/nic.h"
-#include "hw/pc/pcnet.h"
 #include "hw/pc/parallel.h"
 #include "hw/pc/piix3.h"
 #include "hw/pc/piix3_ide.h"
@@ -275,12 +274,12 @@ static struct device *new_nic(struct machine *m, size_t index, const struct nic_
                               struct net *net, struct err *err)
 {
     const struct config_nic *c = &m->config.config->nics[index];
+    (void)nic;
+    (void)net;
     switch (c->model) {
     case CONFIG_NE2K_ISA:
     case CONFIG_NE2K_PCI:
     case CONFIG_PCNET:
-        return (struct device *)pcnet_realize(m->pci, m->dma, m->config.clock, &m->devices, nic,
-                                              net, err);
     case CONFIG_RTL8139:
     case CONFIG_E1000:
     case CONFIG_E1000_82545EM:
@@ -637,15 +636,6 @@ bool machine_unplug_nics(struct machine *m)
         any = true;
     }
     return any;
-}
-
-bool machine_nic_place(const struct machine *m, size_t index, uint8_t *devfn)
-{
-    const struct pci_device *d = (const struct pci_device *)m->nics[index];
-    if (!d || m->config.config->nics[index].model == CONFIG_NE2K_ISA || d->hidden)
-        return false;
-    *devfn = d->devfn;
-    return true;
 }
 
 void machine_reset(struct machine *m)

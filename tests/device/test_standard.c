@@ -49,7 +49,7 @@ static enum config_vga cards[] = {CONFIG_VGA_STD, CONFIG_VGA_CIRRUS};
 static int setup(void **state)
 {
     const enum config_vga *card = *state;
-    rig = machine_rig_new_nics(&lines[0], &lines[1], *card);
+    rig = machine_rig_new_card(&lines[0], &lines[1], *card);
     return 0;
 }
 
@@ -185,7 +185,6 @@ static const struct {
     const char *class, *field;
 } derived[] = {{"ahci", "intx.level"},
                {"piix3-ide", "line"},
-               {"pcnet", "intx.level"},
                {"piix3-usb-uhci", "intx.level"},
                {"xhci", "intx.level"}};
 
