@@ -4,7 +4,6 @@
 
 #include "hw/core/log.h"
 #include "hw/core/loop.h"
-#include "hw/xen/confine.h"
 #include "net/net.h"
 
 /* Switches learn from the first frame they see; the rest is for those that were being changed
@@ -41,21 +40,6 @@ void domain_announce(struct domain *d)
     announce(d);
 }
 
-/* Of the user-mode network's process. */
-static bool confine_user(const struct netdev_config *netdev, struct err *err)
-{
-    const struct config *c = netdev->confine_opaque;
-    const struct confine_network_config confinement = {
-        .run_as = c->run_as,
-        .uid = c->uid,
-        .gid = c->gid,
-        .seccomp = c->seccomp,
-        .restricted = netdev->restricted,
-        .folder = netdev->tftp,
-    };
-    return confine_network(&confinement, err);
-}
-
 bool domain_open_nets(struct domain *d, struct err *err)
 {
     const struct config *c = d->config;
@@ -65,10 +49,7 @@ bool domain_open_nets(struct domain *d, struct err *err)
         if (!d->nets[i])
             return err_set(err, "out of memory");
         net_quiesce(d->nets[i]);
-        struct netdev_config netdev = c->netdevs[i];
-        netdev.confine = confine_user;
-        netdev.confine_opaque = c;
-        if (!netdev_open(&netdev, d->loop, d->nets[i], err))
+        if (!netdev_open(&c->netdevs[i], d->loop, d->nets[i], err))
             return false;
     }
     return true;

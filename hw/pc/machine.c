@@ -21,11 +21,13 @@
 #include "hw/pc/i440fx.h"
 #include "hw/pc/i8042.h"
 #include "hw/pc/nic.h"
+#include "hw/pc/pcnet.h"
 #include "hw/pc/parallel.h"
 #include "hw/pc/piix3.h"
 #include "hw/pc/piix3_ide.h"
 #include "hw/pc/piix4_pm.h"
 #include "hw/pc/platform.h"
+#include "hw/pc/rtl8139.h"
 #include "hw/pc/serial.h"
 #include "hw/pc/uhci.h"
 #include "hw/pc/usb_set.h"
@@ -274,13 +276,15 @@ static struct device *new_nic(struct machine *m, size_t index, const struct nic_
                               struct net *net, struct err *err)
 {
     const struct config_nic *c = &m->config.config->nics[index];
-    (void)nic;
-    (void)net;
     switch (c->model) {
     case CONFIG_NE2K_ISA:
     case CONFIG_NE2K_PCI:
     case CONFIG_PCNET:
+        return (struct device *)pcnet_realize(m->pci, m->dma, m->config.clock, &m->devices, nic,
+                                              net, err);
     case CONFIG_RTL8139:
+        return (struct device *)rtl8139_realize(m->pci, m->dma, m->config.clock, &m->devices, nic,
+                                                net, err);
     case CONFIG_E1000:
     case CONFIG_E1000_82545EM:
         break;

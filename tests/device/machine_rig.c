@@ -51,8 +51,31 @@ struct machine_rig *machine_rig_new_lines(struct chardev *com1, struct chardev *
     return machine_rig_new_card(com1, lpt1, CONFIG_VGA_STD);
 }
 
-struct machine_rig *machine_rig_new_card(struct chardev *com1, struct chardev *lpt1,
-                                         enum config_vga card)
+/* One card of each model; ISA's own place is what it is, the others' are the last slots. */
+static void add_nics(struct machine_rig *rig)
+{
+    static const enum config_nic_model models[] = {
+        CONFIG_PCNET,
+        CONFIG_RTL8139,
+    };
+    for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
+        rig->nets[i] = net_new(NULL, "net");
+        if (!rig->nets[i])
+            abort();
+        rig->config.nics[i] = (struct config_nic){
+            .model = models[i],
+            .mac = {0x00, 0x16, 0x3E, 0x00, 0x00, (uint8_t)i},
+            .iobase = 0x300,
+            .irq = 9,
+            .placed = true,
+            .devfn = PCI_DEVFN((unsigned)(0x10 + i), 0),
+        };
+        rig->config.nic_count++;
+    }
+}
+
+static struct machine_rig *build(struct chardev *com1, struct chardev *lpt1, enum config_vga card,
+                                 bool nics)
 {
     static struct err err;
     struct machine_rig *rig = calloc(1, sizeof(*rig));
@@ -87,6 +110,8 @@ struct machine_rig *machine_rig_new_card(struct chardev *com1, struct chardev *l
         .usb_controller_count = 1,
         .serial_count = 1,
     };
+    if (nics)
+        add_nics(rig);
     rig->hv = fake_hypervisor_new((size_t)rig->config.ram_bytes);
     clock_init(&rig->clock, rig_now);
     rig->display = display_new(&rig->clock);
@@ -110,15 +135,30 @@ struct machine_rig *machine_rig_new_card(struct chardev *com1, struct chardev *l
         .tray_moved = tray_moved,
         .opaque = rig,
     };
+    memcpy(config.nets, rig->nets, sizeof(config.nets));
     rig->machine = machine_new(&config, &err);
     if (!rig->machine)
         abort();
     return rig;
 }
 
+struct machine_rig *machine_rig_new_card(struct chardev *com1, struct chardev *lpt1,
+                                         enum config_vga card)
+{
+    return build(com1, lpt1, card, false);
+}
+
+struct machine_rig *machine_rig_new_nics(struct chardev *com1, struct chardev *lpt1,
+                                         enum config_vga card)
+{
+    return build(com1, lpt1, card, true);
+}
+
 void machine_rig_free(struct machine_rig *rig)
 {
     machine_free(rig->machine);
+    for (size_t i = 0; i < rig->config.nic_count; i++)
+        net_free(rig->nets[i]);
     fake_block_free(rig->disk);
     fake_block_free(rig->cd);
     fake_block_free(rig->sata);

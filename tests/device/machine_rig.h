@@ -6,6 +6,7 @@
 
 #include "hw/core/clock.h"
 #include "hw/pc/machine.h"
+#include "net/net.h"
 #include "tests/fake/hypervisor.h"
 #include "toolstack/config.h"
 #include "ui/display.h"
@@ -19,6 +20,7 @@ struct machine_rig {
     struct input *input;
     struct config config;
     struct block *disk, *cd, *sata;
+    struct net *nets[CONFIG_MAX_NICS]; /* of the cards of machine_rig_new_nics; nobody is there */
     struct machine *machine;
     unsigned power_offs, resets, suspends, tray_moves;
 };
@@ -33,6 +35,9 @@ struct machine_rig *machine_rig_new_serial(struct chardev *com1);
 struct machine_rig *machine_rig_new_lines(struct chardev *com1, struct chardev *lpt1);
 /* And another display card. */
 struct machine_rig *machine_rig_new_card(struct chardev *com1, struct chardev *lpt1,
+                                         enum config_vga card);
+/* And with a network card of each model. */
+struct machine_rig *machine_rig_new_nics(struct chardev *com1, struct chardev *lpt1,
                                          enum config_vga card);
 void machine_rig_free(struct machine_rig *rig);
 

@@ -49,7 +49,7 @@ static enum config_vga cards[] = {CONFIG_VGA_STD, CONFIG_VGA_CIRRUS};
 static int setup(void **state)
 {
     const enum config_vga *card = *state;
-    rig = machine_rig_new_card(&lines[0], &lines[1], *card);
+    rig = machine_rig_new_nics(&lines[0], &lines[1], *card);
     return 0;
 }
 
@@ -183,10 +183,8 @@ static void try_element(struct walk *w, const struct state_field *f)
 /* Saved to be looked at, but worked out anew from the rest when loaded. */
 static const struct {
     const char *class, *field;
-} derived[] = {{"ahci", "intx.level"},
-               {"piix3-ide", "line"},
-               {"piix3-usb-uhci", "intx.level"},
-               {"xhci", "intx.level"}};
+} derived[] = {{"ahci", "intx.level"},           {"piix3-ide", "line"},     {"pcnet", "intx.level"},
+               {"piix3-usb-uhci", "intx.level"}, {"rtl8139", "intx.level"}, {"xhci", "intx.level"}};
 
 static bool is_derived(const struct device *d, const char *field)
 {
