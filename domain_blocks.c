@@ -84,8 +84,10 @@ void domain_unplug(void *opaque, unsigned mask)
     struct domain *d = opaque;
     struct err err;
     uint32_t released = 0;
-    if ((mask & PLATFORM_UNPLUG_NICS) && machine_unplug_nics(d->machine))
+    if ((mask & PLATFORM_UNPLUG_NICS) && machine_unplug_nics(d->machine)) {
         log_info("the guest's PV drivers take the network over");
+        domain_tell_unplugged(d);
+    }
     if (!(mask & PLATFORM_UNPLUG_DISKS))
         return;
     machine_unplug_disks(d->machine);

@@ -38,7 +38,7 @@ struct domain {
     struct net *nets[CONFIG_MAX_NETDEVS]; /* by index of config->netdevs */
     struct rom nic_roms[CONFIG_MAX_NICS]; /* by index of config->nics */
     struct timer announce;                /* the next round of domain_announce */
-    unsigned announce_rounds;             /* that are left */
+    struct qmp_announce announcing;       /* what is left of it */
     struct companion *companion;
     struct backend *backend; /* serves PV devices; NULL: none without the platform device */
     struct input_keyboard pv_keyboard;
@@ -111,6 +111,19 @@ void domain_resume_nets(struct domain *d);
 
 /* The guest is here now, and was somewhere else: switches are told, several times. */
 void domain_announce(struct domain *d);
+void domain_announce_as(void *opaque, const struct qmp_announce *how);
+
+/* ---- domain_nic.c: network cards, of struct qmp_target ---- */
+
+bool domain_net_info(void *opaque, size_t index, struct qmp_net_info *info);
+void domain_set_link(void *opaque, size_t index, bool up);
+
+/* -device's id of the network card there, or "". */
+const char *domain_pci_id(const struct domain *d, uint8_t devfn);
+
+/* The guest's PV drivers have taken over from the cards that are on no bus any more: the toolstack
+ * is told. */
+void domain_tell_unplugged(struct domain *d);
 
 /* ---- domain_run.c: running and stopping ---- */
 

@@ -4,13 +4,13 @@
 
 #include "hw/core/log.h"
 #include "hw/core/loop.h"
+#include "hw/xen/confine.h"
 #include "net/net.h"
 
 /* Switches learn from the first frame they see; the rest is for those that were being changed
  * themselves. */
-#define ANNOUNCE_ROUNDS 5
-#define ANNOUNCE_FIRST  (50 * NS_PER_MS)
-#define ANNOUNCE_STEP   (100 * NS_PER_MS) /* each wait is so much longer than the one before */
+static const struct qmp_announce usual = {
+    .rounds = 5, .initial_ms = 50, .step_ms = 100, .max_ms = 550, .nics = UINT32_MAX};
 
 struct net *domain_nic_net(const struct domain *d, size_t index)
 {
@@ -21,23 +21,46 @@ struct net *domain_nic_net(const struct domain *d, size_t index)
 static void announce(void *opaque)
 {
     struct domain *d = opaque;
+    struct qmp_announce *how = &d->announcing;
     for (size_t i = 0; i < d->config->nic_count; i++) {
-        struct net *net = domain_nic_net(d, i);
+        struct net *net = how->nics >> i & 1 ? domain_nic_net(d, i) : NULL;
         if (net)
             net_announce(net, d->config->nics[i].mac);
     }
-    if (!--d->announce_rounds)
+    if (!--how->rounds)
         return;
-    unsigned done = ANNOUNCE_ROUNDS - 1 - d->announce_rounds;
-    timer_arm_in(&d->announce, ANNOUNCE_FIRST + done * ANNOUNCE_STEP);
+    unsigned wait = how->initial_ms < how->max_ms ? how->initial_ms : how->max_ms;
+    timer_arm_in(&d->announce, wait * NS_PER_MS);
+    how->initial_ms = wait + how->step_ms;
+}
+
+void domain_announce_as(void *opaque, const struct qmp_announce *how)
+{
+    struct domain *d = opaque;
+    if (!d->config->nic_count)
+        return;
+    d->announcing = *how;
+    announce(d);
 }
 
 void domain_announce(struct domain *d)
 {
-    if (!d->config->nic_count)
-        return;
-    d->announce_rounds = ANNOUNCE_ROUNDS;
-    announce(d);
+    domain_announce_as(d, &usual);
+}
+
+/* Of the user-mode network's process. */
+static bool confine_user(const struct netdev_config *netdev, struct err *err)
+{
+    const struct config *c = netdev->confine_opaque;
+    const struct confine_network_config confinement = {
+        .run_as = c->run_as,
+        .uid = c->uid,
+        .gid = c->gid,
+        .seccomp = c->seccomp,
+        .restricted = netdev->restricted,
+        .folder = netdev->tftp,
+    };
+    return confine_network(&confinement, err);
 }
 
 bool domain_open_nets(struct domain *d, struct err *err)
@@ -49,7 +72,10 @@ bool domain_open_nets(struct domain *d, struct err *err)
         if (!d->nets[i])
             return err_set(err, "out of memory");
         net_quiesce(d->nets[i]);
-        if (!netdev_open(&c->netdevs[i], d->loop, d->nets[i], err))
+        struct netdev_config netdev = c->netdevs[i];
+        netdev.confine = confine_user;
+        netdev.confine_opaque = c;
+        if (!netdev_open(&netdev, d->loop, d->nets[i], err))
             return false;
     }
     return true;

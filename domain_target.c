@@ -81,7 +81,7 @@ static bool target_pci(void *opaque, size_t index, struct qmp_pci_info *info)
         if (!p || index--)
             continue;
         *info = (struct qmp_pci_info){
-            .qdev_id = "",
+            .qdev_id = domain_pci_id(d, (uint8_t)devfn),
             .slot = devfn >> 3,
             .function = devfn & 7,
             .class_code = pci_get32(p->config + 8) >> 8,
@@ -266,6 +266,9 @@ bool domain_open_monitors(struct domain *d, struct err *err)
         .resize_pv = domain_resize_pv,
         .set_limits = domain_set_limits,
         .pci = target_pci,
+        .net = domain_net_info,
+        .set_link = domain_set_link,
+        .announce = domain_announce_as,
         .input = d->input,
         .display = d->display,
         .wakeup = target_wakeup,

@@ -50,12 +50,13 @@ bool netdev_open(const struct netdev_config *config, struct loop *loop, struct n
     case NETDEV_NULL:
         net_attach_backend(net, &null_backend, NULL);
         return true;
-    case NETDEV_TAP:
     case NETDEV_USER:
+        return netdev_open_user(config, loop, net, err);
     case NETDEV_SOCKET:
+        return netdev_open_socket(config, loop, net, err);
+    case NETDEV_TAP:
         break;
     }
-    (void)loop;
     return err_set(err, "-netdev %s: this kind is not part of this version", config->id);
 }
 

@@ -57,6 +57,10 @@ struct netdev_config {
     char *bootfile;     /* that DHCP names, or NULL */
     struct netdev_forward forwards[NETDEV_MAX_FORWARDS];
     size_t forward_count;
+    /* Set by who opens it: what the process that serves this network gives up before the guest's
+     * first frame; afterwards it reads files of `tftp` alone. NULL: nothing. */
+    bool (*confine)(const struct netdev_config *config, struct err *err);
+    const void *confine_opaque;
 
     /* socket */
     enum netdev_socket socket;

@@ -12,7 +12,15 @@
 #include "ui/lineedit.h"
 
 /* What a command's words are, for completion. */
-enum words { WORDS_NONE, WORDS_COMMAND, WORDS_INFO, WORDS_DRIVE, WORDS_KEY, WORDS_LOG };
+enum words {
+    WORDS_NONE,
+    WORDS_COMMAND,
+    WORDS_INFO,
+    WORDS_DRIVE,
+    WORDS_KEY,
+    WORDS_LOG,
+    WORDS_NET /* cards and back-ends */
+};
 
 struct command {
     const char *name, *alias; /* alias may be NULL */
@@ -28,6 +36,8 @@ static void help(struct hmp *h);
 static void info(struct hmp *h);
 
 static const struct command commands[] = {
+    {"announce_self", NULL, "[CARD[,CARD…]]", "tell switches where the guest's network cards are",
+     WORDS_NET, 0, 1, false, false, hmp_announce},
     {"change", NULL, "DEVICE FILE [FORMAT [MODE]]",
      "put another medium into a drive (FORMAT raw, qcow2 …; MODE retain, read-only, read-write), "
      "or "
@@ -50,6 +60,11 @@ static const struct command commands[] = {
      WORDS_NONE, 2, 3, false, false, hmp_mouse_move},
     {"mouse_set", NULL, "INDEX", "which pointer gets events ('info mice' numbers them)", WORDS_NONE,
      1, 1, false, false, hmp_mouse_set},
+    {"object_add", NULL, "filter-dump,id=ID,netdev=ID,file=FILE[,maxlen=N]",
+     "write the packets of a network card to a pcap file (/dev/fdset/N in a confined process)",
+     WORDS_NONE, 1, 1, false, true, hmp_object_add},
+    {"object_del", NULL, "ID", "end what object_add began", WORDS_NONE, 1, 1, false, true,
+     hmp_object_del},
     {"quit", "q", "", "end the device model; the guest does not outlive it", WORDS_NONE, 0, 0,
      false, false, hmp_quit},
     {"screendump", NULL, "FILE [-f png|ppm]",
@@ -57,8 +72,8 @@ static const struct command commands[] = {
      false, true, hmp_screendump},
     {"sendkey", NULL, "KEY[-KEY…] [HOLD]", "press keys together, for HOLD ms (100)", WORDS_KEY, 1,
      2, false, false, hmp_sendkey},
-    {"set_link", NULL, "NAME on|off", "a network card's cable", WORDS_NONE, 2, 2, false, false,
-     hmp_set_link},
+    {"set_link", NULL, "NAME on|off", "plug a network card's cable in, or pull it out", WORDS_NET,
+     2, 2, false, false, hmp_set_link},
     {"stop", "s", "", "stop the guest", WORDS_NONE, 0, 0, false, false, hmp_stop},
     {"system_powerdown", NULL, "", "press the power button", WORDS_NONE, 0, 0, false, false,
      hmp_powerdown},
@@ -278,6 +293,19 @@ static void offer_drives(struct qmp *qmp, struct lineedit_words *words, size_t s
     }
 }
 
+static void offer_nets(struct qmp *qmp, struct lineedit_words *words, size_t start)
+{
+    const struct qmp_target *t = qmp->target;
+    struct qmp_net_info net = {0};
+    for (size_t i = 0; t->net && t->net(t->opaque, i, &net); i++) {
+        if (net.nic)
+            lineedit_offer(words, start, net.nic, true);
+        if (net.netdev)
+            lineedit_offer(words, start, net.netdev, true);
+        net = (struct qmp_net_info){0};
+    }
+}
+
 static void offer_keys(struct lineedit_words *words, size_t start, const char *line)
 {
     const char *dash = strrchr(line + start, '-');
@@ -314,6 +342,9 @@ void hmp_complete(struct qmp *qmp, bool privileged, const char *line, struct lin
         break;
     case WORDS_DRIVE:
         offer_drives(qmp, words, start);
+        break;
+    case WORDS_NET:
+        offer_nets(qmp, words, start);
         break;
     case WORDS_KEY:
         offer_keys(words, start, line);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "hw/core/log.h"
+#include "toolstack/optstr.h"
 
 /* Takes args (which may be NULL); says what went wrong. */
 static void qmp(struct hmp *h, const char *command, json_t *args)
@@ -132,6 +133,53 @@ void hmp_set_link(struct hmp *h)
     set(args, "name", h->words[0]);
     json_object_set_new(args, "up", json_boolean(!strcmp(h->words[1], "on")));
     qmp(h, "set_link", args);
+}
+
+/* As often, and with as much time between, as after a migration. */
+void hmp_announce(struct hmp *h)
+{
+    json_t *args =
+        json_pack("{s:i,s:i,s:i,s:i}", "initial", 50, "max", 550, "rounds", 5, "step", 100);
+    char *names = h->count ? h->words[0] : NULL;
+    if (names) {
+        json_t *list = json_array();
+        for (char *name; (name = strsep(&names, ","));)
+            json_array_append_new(list, qmp_text(name));
+        json_object_set_new(args, "interfaces", list);
+    }
+    qmp(h, "announce-self", args);
+}
+
+void hmp_object_add(struct hmp *h)
+{
+    static const char *const keys[] = {"qom-type", "id", "netdev", "file", "queue"};
+    struct optstr o;
+    struct err err;
+    uint64_t maxlen = 0;
+    if (!optstr_parse(&o, "object_add", h->words[0], "qom-type", &err)) {
+        hmp_say(h, "Error: %s", err.text);
+        return;
+    }
+    json_t *args = json_object();
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        set(args, keys[i], optstr_take(&o, keys[i]));
+    bool ok = optstr_number(&o, "maxlen", 1, INT32_MAX, &maxlen, &err) && optstr_finish(&o, &err);
+    if (maxlen)
+        json_object_set_new(args, "maxlen", json_integer((json_int_t)maxlen));
+    optstr_free(&o);
+    if (ok) {
+        qmp(h, "object-add", args);
+        return;
+    }
+    hmp_say(h, "Error: %s", err.text);
+    json_decref(args);
+}
+
+void hmp_object_del(struct hmp *h)
+{
+    json_t *args = json_object();
+    set(args, "id", h->words[0]);
+    qmp(h, "object-del", args);
 }
 
 void hmp_log(struct hmp *h)

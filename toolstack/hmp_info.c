@@ -155,10 +155,51 @@ static void info_mice(struct hmp *h)
         hmp_say(h, "No mouse devices connected");
 }
 
-static void info_network(struct hmp *h)
+static void net_counters(struct hmp *h, const char *way, const uint64_t n[5], const char *waits,
+                         bool waiting)
 {
     hmp_say(h,
-            "There are no emulated network cards (PV ones are the toolstack's: xl network-list)");
+            "    %-5s packets=%" PRIu64 " bytes=%" PRIu64 " dropped=%" PRIu64 " errors=%" PRIu64
+            " %s=%" PRIu64 "%s",
+            way, n[0], n[1], n[2], n[3], waits, n[4], waiting ? ", one waits now" : "");
+}
+
+/* The two ends of each wire, and what went over it: from the guest (tx), to it (rx). */
+static void info_network(struct hmp *h)
+{
+    const struct qmp_target *t = h->target;
+    struct qmp_net_info info = {0};
+    size_t i = 0;
+    for (; t->net && t->net(t->opaque, i, &info); i++) {
+        const struct net_stats *s = &info.stats;
+        const uint8_t *m = info.mac;
+        if (info.nic)
+            hmp_say(h, "%s: type=nic,model=%s,macaddr=%02x:%02x:%02x:%02x:%02x:%02x%s%s", info.nic,
+                    info.model, m[0], m[1], m[2], m[3], m[4], m[5],
+                    !info.netdev ? ",no cable"
+                    : info.link  ? ",link=on"
+                                 : ",link=off",
+                    info.unplugged ? ",unplugged by the guest's PV drivers" : "");
+        if (info.netdev) {
+            /* Names of the host's interfaces and addresses are for those who may use them. */
+            hmp_say(h, " %s %s: type=%.*s", info.nic ? "\\" : "(no card)", info.netdev,
+                    h->privileged ? INT_MAX : (int)strcspn(info.backend, ","), info.backend);
+            net_counters(
+                h, "tx:",
+                (uint64_t[]){s->tx_frames, s->tx_bytes, s->tx_dropped, s->tx_errors, s->tx_full},
+                "full", s->tx_waiting);
+            net_counters(
+                h, "rx:",
+                (uint64_t[]){s->rx_frames, s->rx_bytes, s->rx_dropped, s->rx_errors, s->rx_held},
+                "held", s->rx_waiting);
+            if (s->rx_stale)
+                hmp_say(h, "          came while the receiver was off: %" PRIu64, s->rx_stale);
+        }
+        info = (struct qmp_net_info){0};
+    }
+    if (!i)
+        hmp_say(h, "There are no emulated network cards (PV ones are the toolstack's: xl "
+                   "network-list)");
 }
 
 static void info_usb(struct hmp *h)

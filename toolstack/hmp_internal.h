@@ -54,6 +54,9 @@ void hmp_commit(struct hmp *h);
 void hmp_screendump(struct hmp *h);
 void hmp_set_link(struct hmp *h);
 void hmp_log(struct hmp *h);
+void hmp_announce(struct hmp *h);
+void hmp_object_add(struct hmp *h);
+void hmp_object_del(struct hmp *h);
 
 /* ---- hmp_input.c ---- */
 void hmp_sendkey(struct hmp *h);

@@ -78,6 +78,7 @@ struct libxl {
     struct libxl_nic nics[CONFIG_MAX_NICS];          /* of config.nics */
     struct libxl_netdev netdevs[CONFIG_MAX_NETDEVS]; /* of config.netdevs */
     char *capture_netdevs[CONFIG_MAX_CAPTURES];      /* of config.captures: the back-end's id */
+    unsigned cards;                                  /* of the line until now: their order */
     bool nic_ne2000;                                 /* -nic-ne2000 */
     bool have_boot;                                  /* -boot order= */
     bool have_domid, have_machine, have_memory, have_vga, have_vnc;

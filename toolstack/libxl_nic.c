@@ -58,6 +58,7 @@ struct config_nic *libxl_nic_new(struct libxl *p, const char *option, struct err
     *nic = (struct config_nic){
         .model = p->nic_ne2000 ? CONFIG_NE2K_ISA : CONFIG_RTL8139,
         .netdev = CONFIG_NO_NETDEV,
+        .order = p->cards++,
         .bootindex = -1,
     };
     return nic;

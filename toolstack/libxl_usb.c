@@ -109,6 +109,7 @@ static bool controller_keys(struct libxl *p, struct optstr *o, enum config_usb_h
                        CONFIG_MAX_USB_CONTROLLERS);
     struct config_usb_controller *u = &c->usb_controllers[c->usb_controller_count++];
     u->host = host;
+    u->order = p->cards++;
     /* As many ports as the stock xHCI has by itself. */
     if (host != CONFIG_UHCI) {
         uint64_t usb2 = 0, usb3 = 0;

@@ -472,6 +472,13 @@ void qmp_event_reset(struct qmp *qmp, bool by_guest, const char *reason)
     qmp_send_event(qmp, "RESET", json_pack("{s:b,s:s}", "guest", by_guest, "reason", reason));
 }
 
+void qmp_event_deleted(struct qmp *qmp, const char *id)
+{
+    qmp_send_event(qmp, "DEVICE_DELETED",
+                   json_pack("{s:o,s:o}", "device", qmp_text(id), "path",
+                             json_sprintf("/machine/peripheral/%s", id)));
+}
+
 void qmp_event_tray(struct qmp *qmp, const char *id, const char *qdev, bool open)
 {
     qmp_send_event(qmp, "DEVICE_TRAY_MOVED",

@@ -14,6 +14,7 @@
 #include "block/block.h"
 #include "hw/core/err.h"
 #include "hw/xen/hypervisor.h"
+#include "net/net.h"
 #include "toolstack/config.h"
 #include "ui/vnc.h"
 
@@ -100,6 +101,34 @@ struct qmp_memory_info {
     uint64_t vram_bytes, vram_at; /* UINT64_MAX: the guest has not mapped it */
 };
 
+/* A wire: a network card, what is behind it, or both. */
+struct qmp_net_info {
+    const char *nic;   /* the card's name: its id, or as qemu makes it up ("rtl8139.0"); NULL: no
+                          card is there, and what is said of one is without meaning */
+    const char *model; /* "rtl8139" */
+    uint8_t mac[NET_MAC_LEN];
+    bool unplugged;     /* the guest's PV drivers have taken over */
+    const char *netdev; /* the back-end's id; NULL: nothing is plugged in, and there is no more */
+    char backend[256];  /* as net_describe says it */
+    bool link;          /* the cable is plugged in (set_link) */
+    struct net_stats stats;
+    char name[32]; /* in which `nic` may lie */
+};
+
+/* announce-self: rounds, and the time between them, which gets longer. */
+struct qmp_announce {
+    unsigned initial_ms, step_ms, max_ms, rounds;
+    uint32_t nics; /* a bit for each card, by its place in net() */
+};
+
+/* object-add of a filter-dump. */
+struct qmp_capture {
+    const char *id, *netdev;
+    uint32_t maxlen;
+    int fd;           /* a file open for writing, empty; taken over, also on failure */
+    const char *file; /* its name, for messages */
+};
+
 /* A medium for blockdev-change-medium. */
 struct qmp_medium {
     const char *file; /* path, for messages also when fd is given */
@@ -159,6 +188,14 @@ struct qmp_target {
 
     bool (*pci)(void *opaque, size_t index, struct qmp_pci_info *info);
 
+    /* Cards first, in the configuration's order; then back-ends that no card has. */
+    bool (*net)(void *opaque, size_t index, struct qmp_net_info *info);
+    /* Plugs the cable of net(index) in, or pulls it out. */
+    void (*set_link)(void *opaque, size_t index, bool up);
+    void (*announce)(void *opaque, const struct qmp_announce *how);
+    bool (*capture)(void *opaque, const struct qmp_capture *what, struct err *err);
+    bool (*end_capture)(void *opaque, const char *id); /* false: there is none with this id */
+
     /* What a person sees and touches; NULL: nothing. */
     struct input *input;
     struct display *display;
@@ -208,6 +245,9 @@ void qmp_event(struct qmp *qmp, const char *name);
  * "host-signal", "host-qmp-quit", "host-qmp-system-reset"). */
 void qmp_event_shutdown(struct qmp *qmp, bool by_guest, const char *reason);
 void qmp_event_reset(struct qmp *qmp, bool by_guest, const char *reason);
+
+/* DEVICE_DELETED of the device with this id: it is gone. */
+void qmp_event_deleted(struct qmp *qmp, const char *id);
 
 /* DEVICE_TRAY_MOVED of a CD drive: id as in qmp_block_info, qdev may be NULL. */
 void qmp_event_tray(struct qmp *qmp, const char *id, const char *qdev, bool open);

@@ -17,7 +17,8 @@
 #include "toolstack/optstr.h"
 
 #define MAX_ARGS 22
-enum arg_type { ARG_NONE, ARG_STRING, ARG_BOOL, ARG_INT, ARG_ARRAY };
+/* ARG_OTHERS: any other argument is taken, too. */
+enum arg_type { ARG_NONE, ARG_STRING, ARG_BOOL, ARG_INT, ARG_ARRAY, ARG_OTHERS };
 
 struct arg {
     const char *name;
@@ -66,6 +67,7 @@ static bool arg_fits(enum arg_type type, const json_t *value)
     case ARG_ARRAY:
         return json_is_array(value);
     case ARG_NONE:
+    case ARG_OTHERS:
         break;
     }
     return false;
@@ -79,6 +81,8 @@ static bool check_args(struct qmp_call *call, const struct command *command)
     };
     size_t known = 0;
     for (const struct arg *a = command->args; a->name; a++) {
+        if (a->type == ARG_OTHERS)
+            return true;
         const json_t *value = json_object_get(call->args, a->name);
         if (!value && !a->optional) {
             qmp_fail(call, QMP_GENERIC, "%s: argument '%s' is missing", command->name, a->name);
@@ -184,6 +188,11 @@ static void cmd_command_line_options(struct qmp_call *call)
           {0}}},
         {"smp-opts", {{"cpus", ARG_INT, true}, {"maxcpus", ARG_INT, true}, {0}}},
         {"boot-opts", {{"order", ARG_STRING, true}, {0}}},
+        {"device", {{0}}}, /* as QEMU, which does not say what these take */
+        {"netdev", {{0}}},
+        {"nic", {{0}}},
+        {"net", {{0}}},
+        {"object", {{0}}},
     };
     const char *wanted = qmp_arg_string(call, "option");
     call->result = json_array();
@@ -512,6 +521,9 @@ static const struct command commands[] = {
       {"port", ARG_STRING, true},
       {"p2", ARG_INT, true}, /* the rest: of what is then refused by name */
       {"p3", ARG_INT, true},
+      {"netdev", ARG_STRING, true},
+      {"mac", ARG_STRING, true},
+      {"addr", ARG_STRING, true},
       {"hostbus", ARG_STRING, true},
       {"hostaddr", ARG_STRING, true}}},
     {"device_del", qmp_cmd_device_del, {{"id", ARG_STRING, false}}},
@@ -533,6 +545,28 @@ static const struct command commands[] = {
       {"head", ARG_INT, true},
       {"format", ARG_STRING, true}}},
     {"set_link", qmp_cmd_set_link, {{"name", ARG_STRING, false}, {"up", ARG_BOOL, false}}},
+    {"query-rx-filter", qmp_cmd_rx_filter, {{"name", ARG_STRING, true}}},
+    {"announce-self",
+     qmp_cmd_announce,
+     {{"initial", ARG_INT, false},
+      {"max", ARG_INT, false},
+      {"rounds", ARG_INT, false},
+      {"step", ARG_INT, false},
+      {"interfaces", ARG_ARRAY, true},
+      {"id", ARG_STRING, true}}},
+    {"netdev_add",
+     qmp_cmd_netdev_add,
+     {{"type", ARG_STRING, false}, {"id", ARG_STRING, false}, {"…", ARG_OTHERS, true}}},
+    {"netdev_del", qmp_cmd_netdev_del, {{"id", ARG_STRING, false}}},
+    {"object-add",
+     qmp_cmd_object_add,
+     {{"qom-type", ARG_STRING, false},
+      {"id", ARG_STRING, false},
+      {"netdev", ARG_STRING, true},
+      {"file", ARG_STRING, true},
+      {"maxlen", ARG_INT, true},
+      {"queue", ARG_STRING, true}}},
+    {"object-del", qmp_cmd_object_del, {{"id", ARG_STRING, false}}},
     {0},
 };
 

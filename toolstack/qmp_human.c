@@ -202,8 +202,8 @@ void qmp_cmd_mice(struct qmp_call *call)
 
 /* ---- pictures ---- */
 
-/* A regular file: a picture is written at once, and that must not wait for anybody. -1: *err. */
-static int open_file(struct qmp *qmp, const char *file, struct err *err)
+/* Regular: what is written at once must not wait for anybody. */
+int qmp_open_file(struct qmp *qmp, const char *file, struct err *err)
 {
     int fd;
     if (!qmp_fd_file(qmp, file, true, &fd, err)) {
@@ -243,19 +243,11 @@ void qmp_cmd_screendump(struct qmp_call *call)
         qmp_fail(call, QMP_GENERIC, "out of memory");
         return;
     }
-    int fd = open_file(call->qmp, file, &call->err);
+    int fd = qmp_open_file(call->qmp, file, &call->err);
     bool success = fd >= 0 && (png ? picture_png(fd, &picture, &call->err)
                                    : picture_ppm(fd, &picture, &call->err));
     if (fd >= 0 && close(fd) < 0 && success)
         success = err_set(&call->err, "%s: %s", file, strerror(errno));
     free(picture.pixels);
     qmp_done(call, true, success);
-}
-
-/* ---- what there is none of ---- */
-
-void qmp_cmd_set_link(struct qmp_call *call)
-{
-    qmp_fail(call, QMP_NO_DEVICE, "there is no network card '%.64s' (the guest's are PV)",
-             qmp_arg_string(call, "name"));
 }

@@ -154,7 +154,9 @@ void qmp_cmd_send_key(struct qmp_call *call);
 void qmp_cmd_input_send_event(struct qmp_call *call);
 void qmp_cmd_mice(struct qmp_call *call);
 void qmp_cmd_screendump(struct qmp_call *call);
-void qmp_cmd_set_link(struct qmp_call *call);
+
+/* A regular file, or /dev/fdset/N, open for writing and empty; -1: *err. */
+int qmp_open_file(struct qmp *qmp, const char *file, struct err *err);
 
 /* keysend_press, also for who has not pressed any yet. */
 bool qmp_press_keys(struct qmp *qmp, const unsigned *codes, size_t count, unsigned hold_ms,
@@ -164,6 +166,19 @@ bool qmp_press_keys(struct qmp *qmp, const unsigned *codes, size_t count, unsign
 
 void qmp_cmd_device_add(struct qmp_call *call);
 void qmp_cmd_device_del(struct qmp_call *call);
+
+/* ---- qmp_net.c ---- */
+
+void qmp_cmd_set_link(struct qmp_call *call);
+void qmp_cmd_rx_filter(struct qmp_call *call);
+void qmp_cmd_announce(struct qmp_call *call);
+void qmp_cmd_netdev_add(struct qmp_call *call);
+void qmp_cmd_netdev_del(struct qmp_call *call);
+void qmp_cmd_object_add(struct qmp_call *call);
+void qmp_cmd_object_del(struct qmp_call *call);
+
+/* The wire that a card's or a back-end's name means: its index in net(), with *info, or -1. */
+int qmp_find_net(struct qmp *qmp, const char *name, struct qmp_net_info *info);
 
 /* ---- qmp_fdset.c ---- */
 

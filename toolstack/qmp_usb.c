@@ -43,6 +43,14 @@ void qmp_cmd_device_add(struct qmp_call *call)
     struct config_usb_device what = {0};
     enum config_usb_host host;
     struct err err;
+    enum config_nic_model nic;
+    if (config_nic_model(driver, &nic)) {
+        qmp_fail(call, QMP_GENERIC,
+                 "%s: network cards are not plugged into a running guest: say type=ioemu in vif= "
+                 "and start it again, or give it a PV one (xl network-attach)",
+                 driver);
+        return;
+    }
     if (config_usb_host(driver, &host)) {
         add_controller(call, host, id);
         return;
@@ -69,12 +77,16 @@ void qmp_cmd_device_del(struct qmp_call *call)
 {
     const struct qmp_target *t = call->qmp->target;
     const char *id = qmp_arg_string(call, "id");
+    struct qmp_net_info net = {0};
+    if (qmp_find_net(call->qmp, id, &net) >= 0 && net.nic && !strcmp(net.nic, id)) {
+        qmp_fail(call, QMP_GENERIC,
+                 "Device '%.64s' is a network card, which stays; set_link pulls its cable out", id);
+        return;
+    }
     if (!t->usb_unplug || !t->usb_unplug(t->opaque, id, &call->err)) {
         qmp_fail(call, QMP_NO_DEVICE, "Device '%.64s' not found", id);
         return;
     }
     qmp_done(call, true, true);
-    qmp_send_event(call->qmp, "DEVICE_DELETED",
-                   json_pack("{s:o,s:o}", "device", qmp_text(id), "path",
-                             json_sprintf("/machine/peripheral/%s", id)));
+    qmp_event_deleted(call->qmp, id);
 }

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -14,9 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "hw/core/inet.h"
 #include "hw/core/log.h"
-
-#define CONNECT_MS 10000
 
 void chardev_adopt(struct chardev *c, int fd)
 {
@@ -108,66 +106,20 @@ static bool open_unix(struct chardev *c, const struct chardev_config *config, st
     return true;
 }
 
-/* Connects a non-blocking socket within CONNECT_MS; false with errno set. */
-static bool connect_in_time(int fd, const struct addrinfo *ai)
-{
-    struct pollfd p = {.fd = fd, .events = POLLOUT};
-    int error = 0;
-    socklen_t len = sizeof(error);
-    if (connect(fd, ai->ai_addr, ai->ai_addrlen) == 0)
-        return true;
-    if (errno != EINPROGRESS)
-        return false;
-    if (poll(&p, 1, CONNECT_MS) == 0)
-        error = ETIMEDOUT;
-    else
-        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
-    errno = error;
-    return error == 0;
-}
-
-static int tcp_socket(const struct addrinfo *ai, bool server)
-{
-    int one = 1, saved;
-    int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -1;
-    if (server) {
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-        if (bind(fd, ai->ai_addr, ai->ai_addrlen) == 0 && listen(fd, 1) == 0)
-            return fd;
-    } else if (connect_in_time(fd, ai)) {
-        return fd;
-    }
-    saved = errno;
-    close(fd);
-    errno = saved;
-    return -1;
-}
-
 static bool open_tcp(struct chardev *c, const struct chardev_config *config, struct err *err)
 {
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                             .ai_flags = config->server ? AI_PASSIVE : 0};
-    const char *host = config->host && *config->host ? config->host : NULL;
+    const char *host = config->host ? config->host : "";
     const char *port = config->port ? config->port : "";
-    struct addrinfo *list;
-    int fd = -1, rc = getaddrinfo(host, port, &hints, &list);
-    if (rc != 0)
-        return err_set(err, "%s: %s:%s: %s", c->label, host ? host : "", port, gai_strerror(rc));
-    for (const struct addrinfo *ai = list; ai && fd < 0; ai = ai->ai_next)
-        fd = tcp_socket(ai, config->server);
-    rc = errno;
-    freeaddrinfo(list);
+    int fd = inet_stream(c->label, host, port, config->server, err);
     if (fd < 0)
-        return err_set(err, "%s: %s:%s: %s", c->label, host ? host : "", port, strerror(rc));
+        return false;
     if (config->server)
         c->listen_fd = fd;
     else
         chardev_adopt(c, fd);
     c->connected = !config->server;
-    return chardev_set_filename(c, err, "%s:%s:%s%s", c->is_telnet ? "telnet" : "tcp",
-                                host ? host : "", port, config->server ? ",server=on" : "");
+    return chardev_set_filename(c, err, "%s:%s:%s%s", c->is_telnet ? "telnet" : "tcp", host, port,
+                                config->server ? ",server=on" : "");
 }
 
 /* The first try is the loop's too: whether somebody is there yet does not matter. */

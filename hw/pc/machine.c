@@ -642,6 +642,15 @@ bool machine_unplug_nics(struct machine *m)
     return any;
 }
 
+bool machine_nic_place(const struct machine *m, size_t index, uint8_t *devfn)
+{
+    const struct pci_device *d = (const struct pci_device *)m->nics[index];
+    if (!d || m->config.config->nics[index].model == CONFIG_NE2K_ISA || d->hidden)
+        return false;
+    *devfn = d->devfn;
+    return true;
+}
+
 void machine_reset(struct machine *m)
 {
     devices_reset(&m->devices);

@@ -93,6 +93,9 @@ void machine_unplug_disks(struct machine *machine);
  * nothing reaches their wires from here any more. False: none was there. */
 bool machine_unplug_nics(struct machine *machine);
 
+/* Where the card of config->nics[index] is on the PCI bus. False: it is on ISA, or unplugged. */
+bool machine_nic_place(const struct machine *machine, size_t index, uint8_t *devfn);
+
 /* CMOS RAM and devices as after power-on. */
 void machine_reset(struct machine *machine);
 

@@ -27,6 +27,7 @@
 
 #include "hw/xen/filter/filter.h"
 #include "hw/xen/hypervisor.h"
+#include "hw/xen/own_root.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -43,6 +44,10 @@
 #define MAX_DATA (UINT64_C(2) << 30)
 /* The companion's; it has what the process had when it started. */
 #define MAX_COMPANION_DATA (UINT64_C(64) << 20)
+/* The user-mode network's: 256 KiB for each connection that MAX_FILES allows, and as much again. */
+#define MAX_NETWORK_DATA (UINT64_C(512) << 20)
+/* The user that owns nothing. */
+#define NOBODY 65534
 
 /* For device-model operations the library needs raw hypercalls only on kernels before 4.11. */
 static bool needs_hypercalls(void)
@@ -209,6 +214,28 @@ bool confine_backend(const struct confine_config *config, struct err *err)
     return !config->seccomp ||
            (give_up_powers(config->open_files ? CAP_TO_MASK(CAP_DAC_OVERRIDE) : 0, err) &&
             filter(&filter_backend[config->open_files], SECCOMP_FILTER_FLAG_TSYNC, err));
+}
+
+bool confine_network(const struct confine_network_config *config, struct err *err)
+{
+    bool nobody = !config->run_as && config->seccomp && geteuid() == 0;
+    if (!lower_limit(RLIMIT_NOFILE, MAX_FILES, "open files", err))
+        return false;
+#ifndef SANITIZER
+    if (!lower_limit(RLIMIT_DATA, MAX_NETWORK_DATA, "memory", err))
+        return false;
+#endif
+    if (!lower_limit(RLIMIT_CORE, 0, "core dumps", err))
+        return false;
+    signal(SIGXFSZ, SIG_IGN); /* of the log: it does not end the network */
+    if (config->seccomp && !own_root(config->folder, err))
+        return false;
+    if ((config->run_as && !change_user(config->uid, config->gid, err)) ||
+        (nobody && !change_user(NOBODY, NOBODY, err)))
+        return false;
+    return !config->seccomp ||
+           (give_up_powers(0, err) &&
+            filter(&filter_network[config->restricted], SECCOMP_FILTER_FLAG_TSYNC, err));
 }
 
 bool confine_window_open(struct err *err)

@@ -54,6 +54,23 @@ bool confine_connector(bool filter, struct err *err);
  */
 bool confine_backend(const struct confine_config *config, struct err *err);
 
+struct confine_network_config {
+    bool run_as; /* become uid, gid; else nobody, if we are root */
+    uid_t uid;
+    gid_t gid;
+    bool seccomp;    /* all that follows; without it, only limits, and the user if run_as says so */
+    bool restricted; /* no socket is made; those that listen accept */
+    const char *folder; /* the only one with files, or NULL */
+};
+
+/*
+ * The user-mode network's process': no core dumps, bounded memory and descriptors, a root directory
+ * with a copy of resolv.conf and `folder` (hw/xen/own_root.h), the user, no capabilities, no new
+ * privileges and a list: TCP and UDP sockets, files opened for reading. False and *err at the first
+ * step that fails.
+ */
+bool confine_network(const struct confine_network_config *config, struct err *err);
+
 /*
  * The window's thread alone, which must be there before confine(). First when it has its connection
  * to the X server: no capabilities. Not if the process is to become another user: that takes them

@@ -156,7 +156,7 @@ static void test_addresses(void **state)
         {"-device e1000,mac=", "mac="},
         {"-net nic,macaddr=03:00:00:00:00:01", "-net|macaddr=|multicast"},
         {"-nic user,mac=03:00:00:00:00:01", "-nic|mac=|multicast"},
-        {"-net nic,mac=00:16:3e:00:00:01", "-net: mac"},
+        {"-net nic,mac=00:16:3e:00:00:01", "-net|mac= is not known"},
     };
     REFUSED_ALL(refusals);
 }
@@ -244,6 +244,12 @@ static void test_boot(void **state)
 static void test_joins(void **state)
 {
     (void)state;
+    /* The order of the cards, of whatever kind, is that of the line. */
+    accepted(BASE "-device e1000 -device piix3-usb-uhci,id=u -device rtl8139 -net nic -nic none");
+    assert_true(nic(0)->order < config.usb_controllers[0].order);
+    assert_true(config.usb_controllers[0].order < nic(1)->order);
+    assert_true(nic(1)->order < nic(2)->order);
+
     accepted(BASE "-device e1000,netdev=b -netdev user,id=a " /* before or behind */
                   "-netdev null,id=b -device rtl8139,netdev=a");
     assert_int_equal(nic(0)->netdev, 1);
@@ -454,7 +460,7 @@ static void test_user(void **state)
         {USER ",hostfwd=-", "hostfwd="},
         {USER ",hostfwd=1-:2", "hostfwd="},
         {USER ",hostfwd=", "hostfwd="},
-        {USER ",hostfwd", "-netdev: hostfwd"},
+        {USER ",hostfwd", "-netdev|'hostfwd'"},
         {USER ",hostfwd=tcp::1-:1,hostfwd=tcp::1-:2", "hostfwd=tcp::1-:2|already"},
         {USER ",dns=10.0.2.3,dns=10.0.2.4", "dns|twice"},
         {USER ",guestfwd=tcp:10.0.2.100:80-cmd:x", "guestfwd"},
@@ -462,7 +468,7 @@ static void test_user(void **state)
         {USER ",dnssearch=a", "dnssearch|domainname="},
         {USER ",ipv6-net=fec0::/64", "ipv6-net"},
         {USER ",hostname=abcdefghijklmnopqrstuvwxyzabcdefg", "hostname=|32"},
-        {USER ",ifname=x", "-netdev: ifname"},
+        {USER ",ifname=x", "-netdev|ifname= is not known"},
     };
     REFUSED_ALL(refusals);
     char line[2048] = BASE USER;

@@ -72,7 +72,7 @@ static void test_arguments(void **state)
     expect_error(fd, "{\"execute\":\"remove-fd\",\"arguments\":{\"fdset-id\":1.0}}", GENERIC,
                  "'fdset-id'|an integer");
     expect_error(fd, "{\"execute\":\"qmp_capabilities\"}", "CommandNotFound", "already");
-    expect_error(fd, "{\"execute\":\"netdev_add\"}", "CommandNotFound", "netdev_add");
+    expect_error(fd, "{\"execute\":\"getfd\"}", "CommandNotFound", "getfd");
     expect_error(fd, "{\"execute\":\"\"}", "CommandNotFound", "");
     expect(fd, "{\"execute\":\"xen-set-global-dirty-log\",\"arguments\":{\"enable\":true}}",
            "{\"return\":{}}");

@@ -17,7 +17,8 @@ static void test_devices(void **state)
     assert_string_equal(machine.usb, "2 k usb-bus.0 2.1");
     expect_error(fd, ADD("\"driver\":\"usb-kbd\",\"port\":\"2.\""), "GenericError", "port");
     expect_error(fd, ADD("\"driver\":\"usb-kbd\",\"id\":\"1\""), "GenericError", "id");
-    expect_error(fd, ADD("\"driver\":\"e1000\""), "GenericError", "e1000|no such device");
+    expect_error(fd, ADD("\"driver\":\"e1000\""), "GenericError", "e1000|vif=|network-attach");
+    expect_error(fd, ADD("\"driver\":\"virtio-net-pci\""), "GenericError", "no such device");
     expect_error(fd, ADD("\"id\":\"x\""), "GenericError", "driver");
     machine.fail = true;
     expect_error(fd, ADD("\"driver\":\"usb-hub\""), "GenericError", "refuses");

@@ -22,6 +22,8 @@ extern const struct filter_program filter_companion;
 extern const struct filter_program filter_connector;
 /* [images opened by name] */
 extern const struct filter_program filter_backend[2];
+/* [no sockets but those that are there, and those they accept] */
+extern const struct filter_program filter_network[2];
 /* Of one thread, beside the main process's. */
 extern const struct filter_program filter_window;
 

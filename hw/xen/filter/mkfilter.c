@@ -36,9 +36,10 @@
 /* A filter to be made. */
 struct wanted {
     const char *name;
-    enum { WHO_MAIN, WHO_COMPANION, WHO_CONNECTOR, WHO_BACKEND, WHO_WINDOW } who;
+    enum { WHO_MAIN, WHO_COMPANION, WHO_CONNECTOR, WHO_BACKEND, WHO_NETWORK, WHO_WINDOW } who;
     bool hypercalls; /* raw ones */
     bool open_files; /* by name, for reading */
+    bool sockets;    /* can be made */
     bool window;     /* a thread is to narrow its own filter later */
 };
 
@@ -106,6 +107,22 @@ static const char *const backend_allowed[] = {
     "sched_getaffinity", "membarrier", "exit", "exit_group", "gettid", "getpid", "rt_sigaction",
     "rt_sigprocmask", "rt_sigreturn", "sigaltstack", "clock_gettime", "clock_getres",
     "gettimeofday", "time", "getrandom", "getrlimit", "getrusage", "uname", "sysinfo"};
+
+/* The user-mode network's process: the guest's connections as sockets, the main process', files of
+ * its own small root directory. */
+static const char *const network_allowed[] = {
+    "recvfrom", "sendto", "recvmsg", "recvmmsg", "sendmsg", "sendmmsg", "accept", "accept4",
+    "getsockname", "getpeername", "getsockopt", "setsockopt", "shutdown", "close", "fcntl", "poll",
+    "ppoll", "restart_syscall",
+    /* files, and the log */
+    "read", "pread64", "lseek", "fstat", "newfstatat", "write", "writev",
+    /* memory, locks, signals, time, the end */
+    "munmap", "mremap", "madvise", "brk", "futex", "rt_sigaction", "rt_sigprocmask", "rt_sigreturn",
+    "sigaltstack", "clock_gettime", "gettimeofday", "time", "getrandom", "getpid", "gettid", "exit",
+    "exit_group"};
+
+/* Of it, where the guest may go out (restrict=off). */
+static const char *const network_outward[] = {"bind", "connect", "listen"};
 
 /* The window's thread: an X server's socket and the two eventfds, both open, the screen's copies,
  * locks. No file, no descriptor made, none of Xen's, no image. */
@@ -204,6 +221,9 @@ static const unsigned long backend_ioctls[] = {IOCTL_GNTDEV_MAP_GRANT_REF,
                                                BLKGETSIZE64,
                                                BLKDISCARD,
                                                BLKZEROOUT};
+
+/* A socket's bytes, and whether it waits. */
+static const unsigned long network_ioctls[] = {FIONREAD, FIONBIO};
 
 /* All of dom0's power. */
 static const unsigned long hypercall_ioctl = IOCTL_PRIVCMD_HYPERCALL;
@@ -334,6 +354,36 @@ static int add_backend_arguments(scmp_filter_ctx ctx, const struct wanted *w)
     return rc || !w->open_files ? rc : add_threads(ctx);
 }
 
+/* TCP, UDP, and the echo sockets that anybody may have (icmp(7)); none that makes packets of its
+ * own. */
+static int add_network_arguments(scmp_filter_ctx ctx, const struct wanted *w)
+{
+    static const unsigned long families[] = {AF_INET, AF_INET6},
+                               types[] = {SOCK_STREAM, SOCK_DGRAM};
+    int rc = add_ioctls(ctx, network_ioctls, COUNT(network_ioctls));
+    if (!rc)
+        rc = no_new_code(ctx);
+    if (!rc)
+        rc = allow_if(ctx, SCMP_SYS(openat), 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY);
+    if (rc || !w->sockets)
+        return rc;
+    rc = add_names(ctx, SCMP_ACT_ALLOW, network_outward, COUNT(network_outward));
+    for (size_t i = 0; !rc && i < COUNT(families) * COUNT(types); i++) {
+        const struct scmp_arg_cmp args[] = {
+            {.arg = 0,
+             .op = SCMP_CMP_MASKED_EQ,
+             .datum_a = UINT32_MAX,
+             .datum_b = families[i / COUNT(types)]},
+            {.arg = 1,
+             .op = SCMP_CMP_MASKED_EQ,
+             .datum_a = UINT32_MAX & ~(uint64_t)(SOCK_CLOEXEC | SOCK_NONBLOCK),
+             .datum_b = types[i % COUNT(types)]},
+        };
+        rc = seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), COUNT(args), args);
+    }
+    return rc;
+}
+
 static int fill(scmp_filter_ctx ctx, const struct wanted *w)
 {
     static const struct {
@@ -344,6 +394,7 @@ static int fill(scmp_filter_ctx ctx, const struct wanted *w)
         [WHO_COMPANION] = {companion_allowed, COUNT(companion_allowed)},
         [WHO_CONNECTOR] = {connector_allowed, COUNT(connector_allowed)},
         [WHO_BACKEND] = {backend_allowed, COUNT(backend_allowed)},
+        [WHO_NETWORK] = {network_allowed, COUNT(network_allowed)},
         [WHO_WINDOW] = {window_allowed, COUNT(window_allowed)},
     };
     int rc = add_names(ctx, SCMP_ACT_ALLOW, lists[w->who].names, lists[w->who].count);
@@ -356,6 +407,7 @@ static int fill(scmp_filter_ctx ctx, const struct wanted *w)
              : w->who == WHO_COMPANION ? add_companion_arguments(ctx)
              : w->who == WHO_CONNECTOR ? add_connector_arguments(ctx)
              : w->who == WHO_BACKEND   ? add_backend_arguments(ctx, w)
+             : w->who == WHO_NETWORK   ? add_network_arguments(ctx, w)
                                        : no_new_code(ctx);
     return rc;
 }
@@ -420,6 +472,8 @@ int main(void)
         {.name = "connector", .who = WHO_CONNECTOR},
         {.name = "keys", .who = WHO_BACKEND},
         {.name = "disks", .who = WHO_BACKEND, .open_files = true},
+        {.name = "network", .who = WHO_NETWORK, .sockets = true},
+        {.name = "network_restricted", .who = WHO_NETWORK},
         {.name = "window", .who = WHO_WINDOW},
     };
     /* What the kernel of the machine we build on can do does not matter. */
@@ -436,6 +490,8 @@ int main(void)
          "const struct filter_program filter_companion = PROGRAM(companion);\n"
          "const struct filter_program filter_connector = PROGRAM(connector);\n"
          "const struct filter_program filter_backend[2] = {PROGRAM(keys), PROGRAM(disks)};\n"
+         "const struct filter_program filter_network[2] = {PROGRAM(network),\n"
+         "    PROGRAM(network_restricted)};\n"
          "const struct filter_program filter_window = PROGRAM(window);");
     return fflush(stdout) ? 1 : 0;
 }
