@@ -29,6 +29,18 @@ static void parse(int argc, char **argv)
             if (config.drives[i].ide_unit > 3 || config.drives[i].ahci_port >= CONFIG_AHCI_PORTS ||
                 !config.drives[i].id || config.drives[i].empty != !config.drives[i].file)
                 abort();
+        if (config.nic_count > CONFIG_MAX_NICS || config.netdev_count > CONFIG_MAX_NETDEVS)
+            abort();
+        for (size_t i = 0; i < config.nic_count; i++)
+            if ((config.nics[i].mac[0] & 1) || (config.nics[i].netdev != CONFIG_NO_NETDEV &&
+                                                config.nics[i].netdev >= config.netdev_count))
+                abort();
+        for (size_t i = 0; i < config.netdev_count; i++)
+            if (!config.netdevs[i].id || config.netdevs[i].forward_count > NETDEV_MAX_FORWARDS)
+                abort();
+        for (size_t i = 0; i < config.capture_count; i++)
+            if (config.captures[i].netdev >= config.netdev_count || !config.captures[i].file)
+                abort();
     }
     config_free(&config);
 }

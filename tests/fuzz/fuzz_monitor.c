@@ -10,6 +10,7 @@
 
 #include "hw/core/loop.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/wires.h"
 #include "toolstack/hmp.h"
 #include "toolstack/keysend.h"
 #include "toolstack/qmp.h"
@@ -208,6 +209,11 @@ static struct qmp_target target = {
     .io_range = io_range,
     .memory = memory,
     .ioreq_stats = ioreq_stats,
+    .net = wires_net,
+    .set_link = wires_set_link,
+    .announce = wires_announce,
+    .capture = wires_capture,
+    .end_capture = wires_end_capture,
 };
 
 /* ---- the people ---- */

@@ -9,6 +9,7 @@
 
 #include "hw/core/loop.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/wires.h"
 #include "toolstack/qmp.h"
 
 static bool run(void *opaque, struct err *err)
@@ -179,6 +180,11 @@ static const struct qmp_target target = {
     .resize = resize,
     .set_limits = set_limits,
     .pci = pci,
+    .net = wires_net,
+    .set_link = wires_set_link,
+    .announce = wires_announce,
+    .capture = wires_capture,
+    .end_capture = wires_end_capture,
 };
 
 static void drain(int fd)
