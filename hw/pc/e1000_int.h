@@ -152,13 +152,13 @@ enum {
     E1000_STATS = 0x100 / 4
 };
 
-#define E1000_FCS         4
-#define E1000_MAX_FRAME   16384 /* with FCS (RCTL.LPE) */
-#define E1000_DESCRIPTOR  16    /* bytes */
-#define E1000_WINDOW      128   /* descriptors that are worked on at once */
-#define E1000_EEPROM      64    /* words */
-#define E1000_PHY_REGS    32
-#define E1000_PACKET_WORD 0x4000 /* words of packet buffer memory */
+#define E1000_FCS        4
+#define E1000_MAX_FRAME  16384 /* with FCS (RCTL.LPE) */
+#define E1000_DESCRIPTOR 16    /* bytes */
+#define E1000_WINDOW     128   /* descriptors that are worked on at once */
+#define E1000_EEPROM     64    /* words */
+#define E1000_PHY_REGS   32
+#define E1000_PACKET     0x2000 /* packet buffer memory: 64 KiB */
 
 /* Descriptors of a ring, mapped from `first` on. */
 struct e1000_window {
@@ -220,7 +220,7 @@ struct e1000 {
     uint32_t ra[32]; /* RAL and RAH in turn */
     uint32_t mta[128], vfta[128];
     uint32_t ip4at[8], ip6at[4], wupm[32], fflt[8], ffmt[256], ffvt[256];
-    uint32_t packet[E1000_PACKET_WORD];
+    uint64_t packet[E1000_PACKET];
     uint32_t io_address;
     uint8_t rx_waits, tx_waits; /* RXT0, TXDW: postponed */
     uint8_t tx_skip;            /* to the end of a frame that is not sent */

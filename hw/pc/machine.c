@@ -17,6 +17,7 @@
 #include "hw/pc/cirrus.h"
 #include "hw/pc/cmos.h"
 #include "hw/pc/dma8237.h"
+#include "hw/pc/e1000.h"
 #include "hw/pc/fdc.h"
 #include "hw/pc/i440fx.h"
 #include "hw/pc/i8042.h"
@@ -279,6 +280,7 @@ static struct device *new_nic(struct machine *m, size_t index, const struct nic_
     switch (c->model) {
     case CONFIG_NE2K_ISA:
     case CONFIG_NE2K_PCI:
+        break;
     case CONFIG_PCNET:
         return (struct device *)pcnet_realize(m->pci, m->dma, m->config.clock, &m->devices, nic,
                                               net, err);
@@ -286,8 +288,11 @@ static struct device *new_nic(struct machine *m, size_t index, const struct nic_
         return (struct device *)rtl8139_realize(m->pci, m->dma, m->config.clock, &m->devices, nic,
                                                 net, err);
     case CONFIG_E1000:
+        return (struct device *)e1000_realize(m->pci, m->dma, m->config.clock, &m->devices, nic,
+                                              net, err);
     case CONFIG_E1000_82545EM:
-        break;
+        return (struct device *)e1000_82545em_realize(m->pci, m->dma, m->config.clock, &m->devices,
+                                                      nic, net, err);
     }
     err_set(err, "network card %s: this model is not part of this version",
             c->id ? c->id : nic->instance);

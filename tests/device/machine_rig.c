@@ -57,6 +57,7 @@ static void add_nics(struct machine_rig *rig)
     static const enum config_nic_model models[] = {
         CONFIG_PCNET,
         CONFIG_RTL8139,
+        CONFIG_E1000,
     };
     for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
         rig->nets[i] = net_new(NULL, "net");
