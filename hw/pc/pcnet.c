@@ -134,8 +134,8 @@ static void control_write(struct pcnet *p, uint16_t v)
     }
     p->csr[0] &= (uint16_t) ~((v & CSR0_EVENTS) | CSR0_IENA);
     p->csr[0] |= v & CSR0_IENA;
-    if ((v & CSR0_INIT) && !(p->csr[0] & (CSR0_INIT | CSR0_STRT)))
-        pcnet_init(p);
+    if ((v & CSR0_INIT) && !(p->csr[0] & (CSR0_INIT | CSR0_STRT)) && !pcnet_init(p))
+        return;
     if ((v & CSR0_STRT) && !(p->csr[0] & CSR0_STRT))
         start(p);
     if (p->csr[0] & (CSR0_INIT | CSR0_STRT))

@@ -154,6 +154,7 @@ enum {
 /* Descriptors that have been read and are not used yet, in raw form. */
 struct pcnet_batch {
     unsigned first, count; /* ring index of the first one; 0: none */
+    unsigned used;         /* so many are in front of it in `raw` */
     uint8_t raw[PCNET_BATCH * PCNET_DESCRIPTOR];
 };
 
@@ -227,8 +228,8 @@ void pcnet_stop(struct pcnet *p);
 
 /* ---- pcnet_ring.c ---- */
 
-/* INIT: reads the initialisation block. */
-void pcnet_init(struct pcnet *p);
+/* INIT: reads the initialisation block. False: it could not, and nothing is started. */
+bool pcnet_init(struct pcnet *p);
 
 /* Entries of a ring, 1 to 65535; `length` is its CSR. */
 unsigned pcnet_ring_length(uint16_t length);

@@ -85,7 +85,7 @@ static void set_ring(struct pcnet *p, unsigned base, uint32_t address)
     p->csr[base + 1] = (uint16_t)(address >> 16);
 }
 
-void pcnet_init(struct pcnet *p)
+bool pcnet_init(struct pcnet *p)
 {
     const bool wide = style(p) != STYLE_LANCE;
     uint8_t block[BLOCK_BYTES_32];
@@ -95,11 +95,11 @@ void pcnet_init(struct pcnet *p)
     unsigned rx_bits, tx_bits;
     if (!pcnet_masters_bus(p)) { /* it does not get the bus */
         p->csr[0] |= CSR0_MERR;
-        return;
+        return false;
     }
     if (!dma_read(p->dma, at, block, wide ? BLOCK_BYTES_32 : BLOCK_BYTES_16)) {
         bus_error(p, "initialisation block", at);
-        return;
+        return false;
     }
     p->csr[CSR_MODE] = pci_get16(block);
     for (unsigned i = 0; i < 3; i++)
@@ -123,6 +123,7 @@ void pcnet_init(struct pcnet *p)
     p->csr[CSR_XMTRL] = ring_length_of(tx_bits);
     p->rx_at = p->tx_at = 0;
     p->csr[0] |= CSR0_INIT | CSR0_IDON;
+    return true;
 }
 
 /* ---- Descriptors ---- */
@@ -134,7 +135,7 @@ static const uint8_t *raw_descriptor(struct pcnet *p, struct pcnet_batch *batch,
 {
     const unsigned bytes = descriptor_bytes(p);
     if (at - batch->first < batch->count)
-        return batch->raw + (at - batch->first) * bytes;
+        return batch->raw + (batch->used + at - batch->first) * bytes;
     unsigned n = entries - at < PCNET_BATCH ? entries - at : PCNET_BATCH;
     const uint32_t address = pcnet_descriptor(p, base, at);
     batch->count = 0;
@@ -147,6 +148,7 @@ static const uint8_t *raw_descriptor(struct pcnet *p, struct pcnet_batch *batch,
     }
     batch->first = at;
     batch->count = n;
+    batch->used = 0;
     return batch->raw;
 }
 
@@ -210,6 +212,19 @@ static void give_back(struct pcnet *p, unsigned base, unsigned at, const struct 
         put32(raw + 4, details);
         dma_write(p->dma, address + 4, raw, sizeof(raw));
     }
+}
+
+/* The current entry has been given back: what was read of it does not hold any more. */
+static void advance(uint16_t *current, struct pcnet_batch *batch, unsigned entries)
+{
+    if (batch->count && batch->first == *current % entries) {
+        batch->first++;
+        batch->used++;
+        batch->count--;
+    } else {
+        batch->count = 0;
+    }
+    *current = (uint16_t)((*current + 1u) % entries);
 }
 
 /* BCNT is the two's complement of the length; zero is the longest. */
@@ -322,7 +337,7 @@ static bool fill(struct pcnet *p, const struct arrival *a, size_t total)
         if (failed)
             flags |= DESC_ERR | RMD_BUFF;
         give_back(p, CSR_BADR, p->rx_at % entries, &d, flags, last ? (uint32_t)total : 0);
-        p->rx_at = (uint16_t)((p->rx_at + 1) % entries);
+        advance(&p->rx_at, &p->rx, entries);
         if (last || failed) {
             p->csr[0] |= CSR0_RINT;
             return last;
@@ -454,7 +469,7 @@ static void tx_done(struct pcnet *p, const struct descriptor *d, uint32_t detail
         flags |= DESC_ERR;
     give_back(p, CSR_BADX, p->tx_at % entries, d, flags,
               style(p) == STYLE_LANCE ? details >> 16 : details);
-    p->tx_at = (uint16_t)tx_next(p);
+    advance(&p->tx_at, &p->tx, entries);
 }
 
 /* Whether the end of a frame is told by TINT (CSR5, TOKINTD and LTINTEN). */
