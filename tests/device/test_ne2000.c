@@ -1,0 +1,1185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* test_ne2000: the card as its drivers see it, on ISA and on PCI, with the other end of the wire in
+ * the test's hand. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "hw/pc/ne2000.h"
+#include "tests/device/rig.h"
+
+enum { IO = 0x300, DATA = IO + 0x10, RESET = IO + 0x1F, LINE = 9, SLOT = 4 };
+
+/* Page 0; the names are the data sheet's. */
+enum {
+    CR = IO,
+    PSTART = IO + 1,
+    PSTOP = IO + 2,
+    BNRY = IO + 3,
+    TSR = IO + 4,
+    TPSR = IO + 4,
+    TBCR0 = IO + 5,
+    FIFO = IO + 6,
+    TBCR1 = IO + 6,
+    ISR = IO + 7,
+    RSAR0 = IO + 8,
+    RSAR1 = IO + 9,
+    RBCR0 = IO + 10,
+    RBCR1 = IO + 11,
+    RSR = IO + 12,
+    RCR = IO + 12,
+    TCR = IO + 13,
+    CNTR1 = IO + 14,
+    DCR = IO + 14,
+    CNTR2 = IO + 15,
+    IMR = IO + 15,
+    PAR0 = IO + 1,
+    CURR = IO + 7,
+    MAR0 = IO + 8,
+};
+enum { STP = 0x01, STA = 0x02, TXP = 0x04, READ = 0x08, WRITE = 0x10, SEND = 0x18, ABORT = 0x20 };
+enum { PRX = 0x01, PTX = 0x02, RXE = 0x04, OVW = 0x10, CNT = 0x20, RDC = 0x40, RST = 0x80 };
+enum { FIRST_RX = 0x4C, LAST = 0x80, TX = 0x40 };
+
+static const uint8_t mac[6] = {0x00, 0x16, 0x3E, 0x12, 0x34, 0x56};
+static const uint8_t broadcast[6] = {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
+
+static struct rig *rig;
+static struct net *net;
+static struct ne2000_isa *isa;
+
+/* --- the other end --- */
+
+static struct {
+    uint8_t frame[4096];
+    size_t len;
+    unsigned count;
+    bool full, reading;
+} far;
+
+static enum net_sent far_send(void *opaque, const uint8_t *frame, size_t len,
+                              const struct net_offload *offload)
+{
+    (void)opaque;
+    assert_null(offload);
+    if (far.full)
+        return NET_FULL;
+    assert_true(len <= sizeof(far.frame));
+    memcpy(far.frame, frame, len);
+    far.len = len;
+    far.count++;
+    return NET_SENT;
+}
+
+static void far_read(void *opaque, bool on, bool fresh)
+{
+    (void)opaque, (void)fresh;
+    far.reading = on;
+}
+
+static const struct net_backend far_end = {.type = "test", .send = far_send, .read = far_read};
+
+/* A frame that can be told from others; to the card unless `to` says otherwise. */
+static void make_frame(uint8_t *frame, size_t len, const uint8_t *to, uint8_t seed)
+{
+    for (size_t i = 0; i < len; i++)
+        frame[i] = (uint8_t)(seed + i * 7);
+    memcpy(frame, to ? to : mac, 6);
+}
+
+static void deliver(size_t len, const uint8_t *to, uint8_t seed)
+{
+    static uint8_t frame[NET_MAX_FRAME];
+    make_frame(frame, len, to, seed);
+    net_deliver(net, frame, len, NULL);
+    net_delivered(net);
+    net_run(net, 16);
+}
+
+/* --- the driver --- */
+
+static void out(unsigned port, unsigned v)
+{
+    rig_outb(rig, (uint16_t)port, (uint8_t)v);
+}
+
+static uint8_t in(unsigned port)
+{
+    return rig_inb(rig, (uint16_t)port);
+}
+
+static void remote(unsigned command, unsigned at, unsigned len)
+{
+    out(CR, ABORT | STA);
+    out(ISR, RDC);
+    out(RBCR0, len & 0xFF);
+    out(RBCR1, len >> 8);
+    out(RSAR0, at & 0xFF);
+    out(RSAR1, at >> 8);
+    out(CR, command | STA);
+}
+
+static void card_read(unsigned at, void *buf, unsigned len)
+{
+    remote(READ, at, len);
+    bus_port_read_run(rig->bus, DATA, 2, buf, len / 2);
+    if (len & 1)
+        ((uint8_t *)buf)[len - 1] = in(DATA);
+    assert_true(in(ISR)&RDC);
+}
+
+static void card_write(unsigned at, const void *buf, unsigned len)
+{
+    remote(WRITE, at, (len + 1) & ~1u);
+    bus_port_write_run(rig->bus, DATA, 2, buf, (len + 1) / 2);
+    assert_true(in(ISR)&RDC);
+}
+
+static uint8_t card_byte(unsigned at)
+{
+    uint8_t v[2];
+    card_read(at & ~1u, v, 2);
+    return v[at & 1];
+}
+
+static void start(unsigned rcr)
+{
+    out(CR, ABORT | STP);
+    out(DCR, 0x49);
+    out(RBCR0, 0);
+    out(RBCR1, 0);
+    out(RCR, 0x20);
+    out(TCR, 0x02);
+    out(TPSR, TX);
+    out(PSTART, FIRST_RX);
+    out(BNRY, LAST - 1);
+    out(PSTOP, LAST);
+    out(ISR, 0xFF);
+    out(IMR, 0x3F);
+    out(CR, 0x40 | ABORT | STP);
+    for (unsigned i = 0; i < 6; i++)
+        out(PAR0 + i, mac[i]);
+    for (unsigned i = 0; i < 8; i++)
+        out(MAR0 + i, 0);
+    out(CURR, FIRST_RX);
+    out(CR, ABORT | STA);
+    out(TCR, 0);
+    out(RCR, rcr);
+    net_run(net, 4);
+}
+
+static uint8_t curr(void)
+{
+    out(CR, 0x40 | ABORT);
+    const uint8_t v = in(CURR);
+    out(CR, ABORT);
+    return v;
+}
+
+/* Takes the packet at `page` out of the ring and checks it; returns where the next one is. */
+static uint8_t take(uint8_t page, size_t len, const uint8_t *to, uint8_t seed, uint8_t status)
+{
+    static uint8_t want[2048], got[2048];
+    const size_t whole = len < 60 ? 60 : len;
+    uint8_t header[4];
+    card_read(page * 256u, header, 4);
+    assert_int_equal(header[0], status);
+    assert_int_equal(header[2] | header[3] << 8, whole + 4);
+    memset(want, 0, sizeof(want));
+    make_frame(want, len, to, seed);
+    const uint32_t fcs = nic_fcs(want, whole);
+    for (unsigned i = 0; i < 4; i++)
+        want[whole + i] = (uint8_t)(fcs >> 8 * i);
+    card_read(page * 256u + 4, got, (unsigned)whole + 4); /* round the end as the ring goes */
+    assert_memory_equal(got, want, whole + 4);
+    const uint8_t next = header[1];
+    out(BNRY, next == FIRST_RX ? LAST - 1 : next - 1);
+    net_run(net, 4);
+    return next;
+}
+
+static void send_frame(size_t len, uint8_t seed)
+{
+    uint8_t frame[2048];
+    make_frame(frame, len, broadcast, seed);
+    card_write(TX * 256, frame, (unsigned)len);
+    out(TBCR0, len & 0xFF);
+    out(TBCR1, (unsigned)len >> 8);
+    out(TPSR, TX);
+    out(CR, ABORT | TXP | STA);
+}
+
+static void assert_sent(size_t len, uint8_t seed)
+{
+    uint8_t frame[2048];
+    make_frame(frame, len, broadcast, seed);
+    assert_int_equal(far.len, len);
+    assert_memory_equal(far.frame, frame, len);
+}
+
+/* --- the machine --- */
+
+static int setup(void **state)
+{
+    struct err err;
+    struct ne2000_isa_config config = {.iobase = IO, .instance = "0"};
+    (void)state;
+    memset(&far, 0, sizeof(far));
+    memcpy(config.mac, mac, 6);
+    rig = rig_new();
+    net = net_new(NULL, "net0");
+    assert_non_null(net);
+    net_attach_backend(net, &far_end, NULL);
+    isa = ne2000_isa_realize(rig->bus, &rig->devices, &config, net, &err);
+    assert_non_null(isa);
+    rig_isa_irq(rig, &isa->irq, LINE);
+    devices_reset(&rig->devices);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    rig_free(rig);
+    net_free(net);
+    return 0;
+}
+
+/* As Linux's ne.c looks for it. */
+static void probe(void **state)
+{
+    uint8_t prom[32];
+    (void)state;
+    assert_true(fake_claimed(rig->hv, 'p', IO, IO + 31));
+    assert_int_equal(in(CR), ABORT | STP);
+    out(CR, 0x40 | ABORT | STP);
+    out(IO + 13, 0xFF);
+    out(CR, ABORT);
+    in(TCR);
+    assert_int_equal(in(TCR), 0); /* a counter, which is cleared by reading */
+    out(RESET, in(RESET));
+    assert_int_equal(in(ISR), RST);
+    out(ISR, 0xFF);
+    assert_int_equal(in(ISR), RST); /* only a start ends it */
+
+    out(CR, ABORT | STP);
+    out(DCR, 0x48);
+    out(RBCR0, 32);
+    out(RBCR1, 0);
+    out(RSAR0, 0);
+    out(RSAR1, 0);
+    out(CR, READ | STA);
+    assert_int_equal(in(ISR)&RST, 0);
+    for (unsigned i = 0; i < 32; i++)
+        prom[i] = in(DATA);
+    for (unsigned i = 0; i < 6; i++) {
+        assert_int_equal(prom[2 * i], mac[i]);
+        assert_int_equal(prom[2 * i + 1], mac[i]);
+    }
+    assert_memory_equal(prom + 28, "WWWW", 4);
+    assert_true(in(ISR)&RDC);
+
+    out(ISR, 0xFF); /* which line: a transfer of no bytes */
+    out(IMR, 0x50);
+    out(RBCR0, 0);
+    out(RBCR1, 0);
+    assert_false(rig->hv->isa[LINE]);
+    out(CR, READ | STA);
+    assert_true(rig->hv->isa[LINE]);
+    out(IMR, 0);
+    assert_false(rig->hv->isa[LINE]);
+}
+
+static void registers(void **state)
+{
+    (void)state;
+    start(0x04);
+    for (unsigned i = 0; i < 6; i++) {
+        out(CR, 0x40 | ABORT);
+        assert_int_equal(in(PAR0 + i), mac[i]);
+        out(MAR0 + i, 0x10 + i);
+        assert_int_equal(in(MAR0 + i), 0x10 + i);
+    }
+    out(CR, 0x80 | ABORT);
+    assert_int_equal(in(IO + 1), FIRST_RX);
+    assert_int_equal(in(IO + 2), LAST);
+    assert_int_equal(in(IO + 4), TX);
+    assert_int_equal(in(IO + 5), FIRST_RX);
+    assert_int_equal(in(IO + 12), 0xC4);
+    assert_int_equal(in(IO + 13), 0xE0);
+    assert_int_equal(in(IO + 14), 0xC9);
+    assert_int_equal(in(IO + 15), 0xBF);
+    for (unsigned i = 1; i <= 7; i++)
+        if (i != 4)
+            out(IO + i, 0x70 + i);
+    assert_int_equal(in(IO + 3), 0x73);
+    assert_int_equal(in(IO + 5), 0x75);
+    assert_int_equal(in(IO + 6), 0x76);
+    assert_int_equal(in(IO + 7), 0x77);
+    out(CR, ABORT); /* neither start nor stop: it goes on */
+    assert_int_equal(in(IO + 1), 0x71);
+    assert_int_equal(in(IO + 2), 0x72);
+    assert_int_equal(in(BNRY), LAST - 1);
+    assert_int_equal(in(IO + 10), 0xFF);
+    assert_int_equal(in(FIFO), 0xFF);
+    out(CR, 0xC0 | ABORT);
+    assert_int_equal(in(IO + 3), 0xFF);
+    out(CR, ABORT);
+    deliver(60, NULL, 1);
+    assert_int_equal(in(ISR)&PRX, PRX);
+    assert_int_equal(rig_inw(rig, BNRY) & 0xFF, LAST - 1);
+    rig_outw(rig, RSAR0, 0x5678);
+    assert_int_equal(rig_inw(rig, RSAR0), 0x5678);
+}
+
+static void remote_dma_of_each_width(void **state)
+{
+    uint8_t pattern[64], got[64];
+    (void)state;
+    start(0x04);
+    for (unsigned i = 0; i < 64; i++)
+        pattern[i] = (uint8_t)(i * 5 + 3);
+    card_write(0x4000, pattern, 64);
+    assert_int_equal(rig_inw(rig, RSAR0), 0x4040);
+    memset(got, 0, sizeof(got));
+    card_read(0x4000, got, 64);
+    assert_memory_equal(got, pattern, 64);
+
+    remote(READ, 0x4000, 8); /* words and double words */
+    assert_int_equal(rig_inw(rig, DATA), pattern[0] | pattern[1] << 8);
+    assert_int_equal(rig_inl(rig, DATA),
+                     pattern[2] | pattern[3] << 8 | pattern[4] << 16 | (uint32_t)pattern[5] << 24);
+    assert_int_equal(in(ISR)&RDC, 0);
+    assert_int_equal(in(DATA), pattern[6]); /* a byte access, which takes a word */
+    assert_true(in(ISR)&RDC);
+    assert_int_equal(rig_inw(rig, RSAR0), 0x4008);
+    assert_int_equal(rig_inw(rig, DATA), 0xFFFF); /* nothing is left */
+
+    remote(WRITE, 0x5000, 6);
+    rig_outl(rig, DATA, 0x44332211);
+    out(DATA, 0x55);
+    assert_true(in(ISR)&RDC);
+    rig_outw(rig, DATA, 0xDEAD); /* and nothing is taken */
+    card_read(0x5000, got, 8);
+    assert_memory_equal(got, "\x11\x22\x33\x44\x55\0\0\0", 8);
+
+    out(DCR, 0x48); /* bytes */
+    remote(READ, 0x4001, 7);
+    assert_int_equal(in(DATA), pattern[1]);
+    assert_int_equal(rig_inw(rig, DATA), pattern[2] | pattern[3] << 8);
+    bus_port_read_run(rig->bus, DATA, 1, got, 8);
+    assert_memory_equal(got, pattern + 4, 4);
+    assert_int_equal(got[4], 0xFF);
+    remote(WRITE, 0x5001, 3);
+    bus_port_write_run(rig->bus, DATA, 1, pattern, 3);
+    assert_true(in(ISR)&RDC);
+    remote(READ, 0x5000, 5);
+    bus_port_read_run(rig->bus, DATA, 1, got, 5);
+    assert_int_equal(got[0], 0x11);
+    assert_memory_equal(got + 1, pattern, 3);
+    assert_int_equal(got[4], 0x55);
+
+    out(DCR, 0x49); /* an odd count, and a byte run in word mode */
+    remote(READ, 0x4000, 3);
+    bus_port_read_run(rig->bus, DATA, 1, got, 3);
+    assert_int_equal(got[0], pattern[0]);
+    assert_int_equal(got[1], pattern[2]);
+    assert_int_equal(got[2], 0xFF);
+    assert_true(in(ISR)&RDC);
+
+    remote(READ, LAST * 256 - 2, 4); /* from the ring's end to its beginning */
+    rig_inw(rig, DATA);
+    assert_int_equal(rig_inw(rig, RSAR0), FIRST_RX * 256);
+    remote(READ, 0x4000, 4);
+    out(CR, ABORT | STA); /* given up */
+    assert_int_equal(rig_inw(rig, DATA), 0xFFFF);
+    assert_int_equal(in(ISR)&RDC, 0);
+}
+
+/* The PROM repeats, the rest is nowhere; only buffer memory is written. */
+static void memory_map(void **state)
+{
+    (void)state;
+    start(0x04);
+    out(PSTOP, 0);
+    out(PSTART, 0);
+    for (unsigned at = 0; at < 0x10000; at += 0x7FE) {
+        const uint8_t bytes[2] = {(uint8_t)(at >> 8), (uint8_t)at};
+        uint8_t got[2], want[2] = {0xFF, 0xFF};
+        card_write(at, bytes, 2);
+        card_read(at, got, 2);
+        if (at >= 0x4000 && at < 0xC000)
+            memcpy(want, bytes, 2);
+        else if (at < 0x4000)
+            memcpy(want, isa->chip.prom + at % 32, 2);
+        assert_memory_equal(got, want, 2);
+    }
+    remote(READ, 0xFFFE, 4); /* round the end of 16 bits: the address */
+    assert_int_equal(rig_inl(rig, DATA), 0xFFFFu | (uint32_t)mac[0] << 16 | (uint32_t)mac[0] << 24);
+}
+
+static void receiving(void **state)
+{
+    (void)state;
+    start(0x04);
+    assert_true(far.reading);
+    deliver(100, NULL, 1);
+    assert_true(rig->hv->isa[LINE]);
+    assert_int_equal(in(ISR), PRX);
+    assert_int_equal(in(RSR), 0x01);
+    deliver(1514, broadcast, 2);
+    deliver(20, NULL, 3); /* padded to 60 */
+    deliver(504, NULL, 4);
+    deliver(505, NULL, 5); /* a page more */
+    assert_int_equal(rig->hv->isa_raised[LINE], 1);
+    uint8_t page = take(FIRST_RX, 100, NULL, 1, 0x01);
+    assert_int_equal(page, FIRST_RX + 1);
+    page = take(page, 1514, broadcast, 2, 0x21);
+    assert_int_equal(page, FIRST_RX + 7);
+    page = take(page, 20, NULL, 3, 0x01);
+    page = take(page, 504, NULL, 4, 0x01);
+    assert_int_equal(page, FIRST_RX + 10);
+    page = take(page, 505, NULL, 5, 0x01);
+    assert_int_equal(page, FIRST_RX + 13);
+    assert_int_equal(curr(), page);
+    out(ISR, 0xFF);
+    assert_false(rig->hv->isa[LINE]);
+    deliver(1519, NULL, 6); /* that is no Ethernet frame */
+    deliver(NET_MAX_FRAME, NULL, 6);
+    assert_int_equal(curr(), page);
+    deliver(1518, NULL, 7); /* with a tag */
+    take(page, 1518, NULL, 7, 0x01);
+}
+
+static void the_ring_goes_round(void **state)
+{
+    (void)state;
+    start(0x04);
+    uint8_t page = FIRST_RX;
+    for (unsigned i = 0; i < 300; i++) {
+        const size_t len = 60 + i * 37 % 1455;
+        deliver(len, NULL, (uint8_t)i);
+        page = take(page, len, NULL, (uint8_t)i, 0x01);
+        assert_true(page >= FIRST_RX && page < LAST);
+    }
+    assert_int_equal(in(ISR)&OVW, 0);
+}
+
+static bool taken(const uint8_t *to)
+{
+    const uint8_t before = curr();
+    deliver(60, to, 9);
+    out(BNRY, before == FIRST_RX ? LAST - 1 : before - 1);
+    return curr() != before;
+}
+
+static void filters(void **state)
+{
+    static const uint8_t other[6] = {0x00, 0x16, 0x3E, 0x12, 0x34, 0x57};
+    static const uint8_t group[6] = {0x01, 0x00, 0x5E, 0x00, 0x00, 0x01}; /* hash 31 */
+    static const uint8_t group2[6] = {0x33, 0x33, 0x00, 0x00, 0x00, 0x01};
+    (void)state;
+    start(0x00);
+    assert_true(taken(mac));
+    assert_false(taken(other));
+    assert_false(taken(broadcast));
+    assert_false(taken(group));
+    out(RCR, 0x04);
+    assert_true(taken(broadcast));
+    assert_false(taken(group));
+    out(RCR, 0x08);
+    assert_false(taken(group));
+    out(CR, 0x40 | ABORT);
+    out(MAR0 + 3, 0x80);
+    out(CR, ABORT);
+    assert_true(taken(group));
+    assert_false(taken(group2));
+    assert_false(taken(broadcast));
+    for (unsigned i = 0; i < 8; i++) {
+        out(CR, 0x40 | ABORT);
+        out(MAR0 + i, 0xFF);
+        out(CR, ABORT);
+    }
+    assert_true(taken(group2));
+    assert_true(taken(broadcast)); /* it hashes like any other */
+    assert_false(taken(other));
+    out(RCR, 0x10); /* stations only */
+    assert_true(taken(other));
+    assert_true(taken(mac));
+    assert_false(taken(group));
+}
+
+/* A slow driver: nothing is lost, the wire waits. */
+static void a_full_ring_holds_the_wire(void **state)
+{
+    struct net_stats stats;
+    (void)state;
+    start(0x04);
+    unsigned sent = 0;
+    do {
+        deliver(1514, NULL, (uint8_t)sent++);
+        net_stats(net, &stats);
+    } while (!stats.rx_waiting && sent < 100);
+    assert_int_equal(sent, 9); /* 51 pages, one stays free: 8 frames of 6, and one waits */
+    assert_false(far.reading);
+    assert_int_equal(in(ISR), PRX);
+    uint8_t page = FIRST_RX;
+    for (unsigned i = 0; i < sent; i++)
+        page = take(page, 1514, NULL, (uint8_t)i, 0x01);
+    net_stats(net, &stats);
+    assert_false(stats.rx_waiting);
+    assert_true(far.reading);
+    assert_int_equal(stats.rx_dropped, 0);
+    assert_int_equal(in(CNTR2), 0);
+    /* Stopped: what waits is gone. */
+    while (net_stats(net, &stats), !stats.rx_waiting)
+        deliver(1514, NULL, 1);
+    out(CR, ABORT | STP);
+    net_run(net, 4);
+    net_stats(net, &stats);
+    assert_false(stats.rx_waiting);
+    assert_false(far.reading);
+    assert_true(in(ISR)&RST);
+}
+
+/* A ring in which a frame never fits. */
+static void overflow(void **state)
+{
+    (void)state;
+    start(0x04);
+    out(PSTOP, FIRST_RX + 6);
+    out(BNRY, FIRST_RX);
+    deliver(1514, NULL, 1);
+    assert_true(far.reading);
+    assert_int_equal(in(ISR), OVW | RST);
+    assert_int_equal(in(RSR), 0x10);
+    assert_true(rig->hv->isa[LINE]);
+    out(ISR, OVW);
+    out(BNRY, FIRST_RX);
+    assert_int_equal(in(ISR), 0);
+    assert_int_equal(curr(), FIRST_RX);
+    assert_int_equal(in(CNTR2), 1);
+    assert_int_equal(in(CNTR2), 0);
+    deliver(1200, NULL, 1); /* all but one page: it fits */
+    assert_int_equal(in(ISR), PRX);
+    assert_int_equal(curr(), FIRST_RX + 5);
+}
+
+static void monitor_mode_and_tally(void **state)
+{
+    (void)state;
+    start(0x24);
+    for (unsigned i = 0; i < 127; i++)
+        deliver(60, i & 1 ? NULL : broadcast, 1);
+    deliver(60, (const uint8_t *)"\0\x11\x22\x33\x44\x55", 1); /* for another */
+    assert_int_equal(in(ISR), 0);
+    assert_int_equal(in(RSR)&0x50, 0x50);
+    deliver(60, NULL, 1);
+    assert_int_equal(in(ISR), CNT);
+    for (unsigned i = 0; i < 100; i++)
+        deliver(60, NULL, 1);
+    assert_int_equal(in(CNTR2), 192);
+    assert_int_equal(in(CNTR2), 0);
+    assert_int_equal(curr(), FIRST_RX);
+    out(RCR, 0x04);
+    deliver(60, NULL, 1);
+    assert_int_equal(in(RSR), 0x01);
+}
+
+static void transmitting(void **state)
+{
+    (void)state;
+    start(0x04);
+    send_frame(60, 1);
+    assert_true(in(CR)&TXP);
+    assert_int_equal(far.count, 0); /* not within the access */
+    net_run(net, 4);
+    assert_sent(60, 1);
+    assert_int_equal(in(CR)&TXP, 0);
+    assert_int_equal(in(TSR), 0x01);
+    assert_int_equal(in(ISR), PTX | RDC);
+    assert_true(rig->hv->isa[LINE]);
+    out(ISR, 0xFF);
+    send_frame(1514, 2);
+    out(CR, ABORT | TXP | STA); /* again: the same one */
+    out(CR, ABORT | STA);       /* writing 0 takes nothing back */
+    net_run(net, 4);
+    assert_sent(1514, 2);
+    assert_int_equal(far.count, 2);
+    send_frame(300, 3);
+    out(CR, ABORT | STP); /* it stops when that is out */
+    assert_int_equal(in(ISR)&RST, 0);
+    net_run(net, 4);
+    assert_int_equal(far.count, 3);
+    assert_int_equal(in(ISR) & (RST | PTX), RST | PTX);
+    out(CR, ABORT | TXP | STP); /* stopped: it waits for a start */
+    net_run(net, 4);
+    assert_int_equal(far.count, 3);
+    out(CR, ABORT | STA);
+    net_run(net, 4);
+    assert_int_equal(far.count, 4);
+    send_frame(200, 4);
+    in(RESET); /* and that one is lost */
+    net_run(net, 4);
+    assert_int_equal(far.count, 4);
+    assert_int_equal(in(CR), ABORT | STP);
+    assert_int_equal(in(ISR), RST);
+}
+
+static void a_full_back_end_stops_the_transmitter(void **state)
+{
+    (void)state;
+    start(0x04);
+    far.full = true;
+    send_frame(60, 1);
+    net_run(net, 8);
+    assert_true(in(CR)&TXP);
+    assert_int_equal(in(ISR)&PTX, 0);
+    far.full = false;
+    net_writable(net);
+    net_run(net, 8);
+    assert_int_equal(far.count, 1);
+    assert_int_equal(in(CR)&TXP, 0);
+    assert_int_equal(in(ISR)&PTX, PTX);
+}
+
+static void odd_transmissions(void **state)
+{
+    uint8_t frame[256];
+    struct net_stats stats;
+    (void)state;
+    start(0x04);
+    for (unsigned len = 0; len < 14; len++) { /* too short, too long */
+        send_frame(14, 1);
+        out(TBCR0, len);
+        net_run(net, 4);
+        assert_int_equal(in(CR)&TXP, 0);
+    }
+    send_frame(14, 1);
+    out(TBCR0, 1519 & 0xFF);
+    out(TBCR1, 1519 >> 8);
+    net_run(net, 4);
+    out(CR, ABORT | TXP | STA);
+    out(TBCR1, 0xFF);
+    net_run(net, 4);
+    assert_int_equal(far.count, 0);
+    assert_int_equal(in(TSR), 0x01);
+
+    make_frame(frame, 100, broadcast, 7); /* the driver's own FCS: right … */
+    const uint32_t fcs = nic_fcs(frame, 100);
+    for (unsigned i = 0; i < 4; i++)
+        frame[100 + i] = (uint8_t)(fcs >> 8 * i);
+    card_write(TX * 256, frame, 104);
+    out(TCR, 0x01);
+    out(TBCR0, 104);
+    out(TBCR1, 0);
+    out(CR, ABORT | TXP | STA);
+    net_run(net, 4);
+    assert_sent(100, 7);
+    card_write(TX * 256 + 100, "\0\0\0\0", 4); /* … and wrong */
+    out(CR, ABORT | TXP | STA);
+    net_run(net, 4);
+    assert_int_equal(far.count, 1);
+    out(TCR, 0);
+
+    out(TPSR, 0x00); /* from the PROM, and from nowhere */
+    out(TBCR0, 64);
+    out(CR, ABORT | TXP | STA);
+    net_run(net, 4);
+    assert_int_equal(far.count, 2);
+    assert_memory_equal(far.frame, isa->chip.prom, 32);
+    out(TPSR, 0xBF);
+    out(TBCR1, 2);
+    out(CR, ABORT | TXP | STA);
+    net_run(net, 4);
+    assert_int_equal(far.count, 3);
+    assert_int_equal(far.frame[0x100], 0xFF);
+
+    net_set_link(net, false); /* no cable */
+    send_frame(60, 1);
+    net_run(net, 4);
+    assert_int_equal(far.count, 3);
+    assert_int_equal(in(TSR), 0x11);
+    net_stats(net, &stats);
+    assert_int_equal(stats.tx_dropped, 1);
+}
+
+/* TCR.ATD: hash 62 turns the transmitter off, 63 on. */
+static void another_station_holds_the_transmitter(void **state)
+{
+    uint8_t group[6] = {0x01, 0x00, 0x5E, 0, 0, 0}, on[6] = {0}, off[6] = {0};
+    (void)state;
+    for (unsigned i = 0; i < 0x10000 && (!on[0] || !off[0]); i++) {
+        group[4] = (uint8_t)(i >> 8);
+        group[5] = (uint8_t)i;
+        if (nic_hash(group) == 62)
+            memcpy(off, group, 6);
+        else if (nic_hash(group) == 63)
+            memcpy(on, group, 6);
+    }
+    start(0x04);
+    out(TCR, 0x08);
+    deliver(60, off, 1);
+    send_frame(60, 1);
+    net_run(net, 4);
+    assert_int_equal(far.count, 0);
+    assert_true(in(CR)&TXP);
+    deliver(60, on, 1);
+    net_run(net, 4);
+    assert_int_equal(far.count, 1);
+    deliver(60, off, 1);
+    send_frame(60, 2);
+    out(TCR, 0);
+    net_run(net, 4);
+    assert_int_equal(far.count, 2);
+}
+
+static void no_cable_at_all(void **state)
+{
+    struct err err;
+    struct ne2000_isa_config config = {.iobase = 0x320, .instance = "1"};
+    (void)state;
+    struct ne2000_isa *other = ne2000_isa_realize(rig->bus, &rig->devices, &config, NULL, &err);
+    assert_non_null(other);
+    rig_isa_irq(rig, &other->irq, 10);
+    device_reset(&other->device);
+    rig_outb(rig, 0x32F, 0x02);
+    rig_outb(rig, 0x325, 60);
+    rig_outb(rig, 0x324, TX);
+    rig_outb(rig, 0x320, ABORT | TXP | STA);
+    assert_true(rig->hv->isa[10]);
+    assert_int_equal(rig_inb(rig, 0x327), PTX);
+    assert_int_equal(rig_inb(rig, 0x324), 0x11);
+    rig_standard_tests(rig, &other->device);
+    assert_null(ne2000_isa_realize(rig->bus, &rig->devices, &config, NULL, &err));
+}
+
+/* The FIFO after a frame of 64 bytes: the count, then the last five. */
+static void loopback(void **state)
+{
+    static const uint8_t tsr[] = {0, 0x51, 0x41, 0x01};
+    uint8_t frame[64], words[128];
+    (void)state;
+    start(0x00);
+    out(DCR, 0x40);
+    for (unsigned mode = 1; mode <= 3; mode++) {
+        make_frame(frame, 60, mac, 1);
+        out(TCR, mode << 1);
+        net_run(net, 4);
+        assert_false(far.reading);
+        remote(WRITE, TX * 256, 60);
+        bus_port_write_run(rig->bus, DATA, 1, frame, 60);
+        out(TBCR0, 60);
+        out(TBCR1, 0);
+        out(ISR, 0xFF);
+        out(CR, ABORT | TXP | STA);
+        net_run(net, 4);
+        assert_int_equal(in(ISR), PTX | RXE); /* its own CRC unit was busy */
+        assert_int_equal(in(TSR), tsr[mode]);
+        assert_int_equal(in(RSR), 0x02);
+        assert_int_equal(in(CNTR1), 1);
+        const uint32_t fcs = nic_fcs(frame, 60);
+        const uint8_t want[8] = {64,
+                                 0,
+                                 0,
+                                 frame[59],
+                                 (uint8_t)fcs,
+                                 (uint8_t)(fcs >> 8),
+                                 (uint8_t)(fcs >> 16),
+                                 (uint8_t)(fcs >> 24)};
+        for (unsigned i = 0; i < 16; i++)
+            assert_int_equal(in(FIFO), want[i % 8]);
+    }
+    assert_int_equal(far.count, 0);
+    assert_int_equal(curr(), FIRST_RX);
+
+    frame[5] ^= 1; /* for another station: not looked at */
+    remote(WRITE, TX * 256, 60);
+    bus_port_write_run(rig->bus, DATA, 1, frame, 60);
+    out(ISR, 0xFF);
+    out(CR, ABORT | TXP | STA);
+    net_run(net, 4);
+    assert_int_equal(in(ISR), PTX);
+    assert_int_equal(in(RSR), 0x01);
+
+    frame[5] ^= 1; /* with an FCS of the driver's, in words: odd bytes count */
+    const uint32_t fcs = nic_fcs(frame, 60);
+    for (unsigned i = 0; i < 4; i++)
+        frame[60 + i] = (uint8_t)(fcs >> 8 * i);
+    for (unsigned i = 0; i < 64; i++) {
+        words[2 * i] = 0x99;
+        words[2 * i + 1] = frame[i];
+    }
+    out(DCR, 0x49);
+    out(TCR, 0x03);
+    card_write(TX * 256, words, 128);
+    out(TBCR0, 128);
+    out(ISR, 0xFF);
+    out(CR, ABORT | TXP | STA);
+    net_run(net, 4);
+    assert_int_equal(in(ISR), PTX);
+    assert_int_equal(in(RSR), 0x01);
+    assert_int_equal(in(FIFO), 64);
+    out(DCR, 0x4B); /* the even ones */
+    out(CR, ABORT | TXP | STA);
+    net_run(net, 4);
+    assert_int_equal(in(RSR), 0x01); /* 0x99…: for nobody */
+    out(TBCR0, 0);
+    out(TBCR1, 0);
+    out(CR, ABORT | TXP | STA); /* nothing at all */
+    net_run(net, 4);
+    out(TBCR1, 0xFF);
+    out(CR, ABORT | TXP | STA); /* and more than there is */
+    net_run(net, 4);
+    assert_int_equal(in(CR)&TXP, 0);
+}
+
+/* DCR.BOS: the first byte of a word is its upper one, in both directions. */
+static void byte_order(void **state)
+{
+    uint8_t frame[60], got[60];
+    (void)state;
+    start(0x04);
+    out(DCR, 0x4B);
+    deliver(60, NULL, 1);
+    make_frame(frame, 60, mac, 1);
+    card_read(FIRST_RX * 256, got, 4);
+    assert_memory_equal(got, "\x4D\x01\x00\x40", 4);
+    card_read(FIRST_RX * 256 + 4, got, 60);
+    for (unsigned i = 0; i < 60; i++)
+        assert_int_equal(got[i ^ 1], frame[i]);
+    card_write(TX * 256, got, 60);
+    out(TBCR0, 60);
+    out(TBCR1, 0);
+    out(CR, ABORT | TXP | STA);
+    net_run(net, 4);
+    assert_memory_equal(far.frame, frame, 60);
+}
+
+/* DCR.AR with the command "send packet": the ring is emptied without a pointer written. */
+static void send_packet(void **state)
+{
+    uint8_t frame[1514], got[1514 + 4];
+    (void)state;
+    start(0x04);
+    out(BNRY, FIRST_RX);
+    deliver(1514, NULL, 1);
+    deliver(60, NULL, 2);
+    out(CR, SEND | STA); /* not without AR */
+    assert_int_equal(rig_inw(rig, DATA), 0xFFFF);
+    out(DCR, 0x59);
+    out(ISR, 0xFF);
+    for (unsigned i = 1; i <= 2; i++) {
+        const unsigned len = i == 1 ? 1514 : 60;
+        out(CR, SEND | STA);
+        bus_port_read_run(rig->bus, DATA, 2, got, (len + 4) / 2);
+        make_frame(frame, len, mac, (uint8_t)i);
+        assert_memory_equal(got + 4, frame, len);
+        assert_true(in(ISR)&RDC);
+        out(ISR, RDC);
+        assert_int_equal(in(BNRY), FIRST_RX + (i == 1 ? 6 : 7));
+    }
+}
+
+/* --- known vulnerabilities of others (contract: C.4) --- */
+
+static uint8_t *whole_memory(void)
+{
+    uint8_t *copy = malloc(sizeof(isa->chip));
+    assert_non_null(copy);
+    memcpy(copy, &isa->chip, sizeof(isa->chip));
+    return copy;
+}
+
+/* Nothing but buffer memory and registers has changed. */
+static void assert_only_inside(const uint8_t *before)
+{
+    const struct ne2000 *was = (const void *)before;
+    assert_memory_equal(was->prom, isa->chip.prom, sizeof(was->prom));
+    assert_ptr_equal(was->net, isa->chip.net);
+    assert_ptr_equal(was->set_line, isa->chip.set_line);
+}
+
+/* CVE-2015-5279: a ring beyond the memory. */
+static void cve_2015_5279_ring_beyond_the_memory(void **state)
+{
+    static const uint8_t rings[][4] = {/* PSTART, PSTOP, BNRY, CURR */
+                                       {0xC0, 0xFF, 0xFF, 0xFF}, {0xC0, 0xFF, 0xFE, 0xFE},
+                                       {0xBE, 0xFF, 0xFF, 0xBF}, {0x40, 0xFF, 0xFF, 0xBD},
+                                       {0x00, 0xFF, 0xFE, 0x00}, {0x00, 0xFF, 0xFE, 0x3E},
+                                       {0x46, 0x80, 0xFF, 0xFF}, {0x46, 0x80, 0x50, 0x10},
+                                       {0xFE, 0xFF, 0xFE, 0xFE}, {0x00, 0x00, 0x00, 0x00}};
+    (void)state;
+    start(0x04);
+    uint8_t *before = whole_memory();
+    for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]); i++) {
+        out(CR, ABORT | STP);
+        out(PSTART, rings[i][0]);
+        out(PSTOP, rings[i][1]);
+        out(BNRY, rings[i][2]);
+        out(CR, 0x40 | ABORT | STP);
+        out(CURR, rings[i][3]);
+        out(CR, ABORT | STA);
+        net_run(net, 4);
+        for (unsigned n = 0; n < 70; n++)
+            deliver(1514, NULL, (uint8_t)n);
+        out(CR, ABORT | STP); /* what waits is gone */
+        net_run(net, 4);
+        assert_only_inside(before);
+    }
+    free(before);
+    start(0x04);
+    deliver(60, NULL, 1);
+    take(FIRST_RX, 60, NULL, 1, 0x01);
+}
+
+/* CVE-2016-2841: a ring that ends before it begins, or is empty. */
+static void cve_2016_2841_ring_of_no_pages(void **state)
+{
+    (void)state;
+    for (unsigned stop = 0x40; stop <= 0x80; stop += 0x40) {
+        start(0x04);
+        out(PSTART, 0x80);
+        out(PSTOP, stop);
+        for (unsigned n = 0; n < 3; n++)
+            deliver(1514, NULL, 1);
+        assert_int_equal(in(ISR), OVW | RST);
+        assert_int_equal(in(CNTR2), 3);
+        assert_true(far.reading);
+    }
+}
+
+/* CVE-2015-8743: double words at the last bytes. */
+static void cve_2015_8743_remote_dma_at_the_end(void **state)
+{
+    (void)state;
+    start(0x04);
+    uint8_t *before = whole_memory();
+    for (unsigned at = 0xBFFC; at <= 0xC004; at++) {
+        for (unsigned dcr = 0x48; dcr <= 0x49; dcr++) {
+            out(DCR, dcr);
+            remote(WRITE, at, 8);
+            rig_outl(rig, DATA, 0x11223344);
+            rig_outl(rig, DATA, 0x55667788);
+            assert_true(in(ISR)&RDC);
+            remote(READ, at, 8);
+            const uint32_t v = rig_inl(rig, DATA);
+            rig_inl(rig, DATA);
+            if (at >= 0xC000)
+                assert_int_equal(v, UINT32_MAX);
+            assert_only_inside(before);
+        }
+    }
+    free(before);
+}
+
+/* CVE-2018-10839: lengths that no int and no Ethernet has. (A wire takes none above 64 KiB.) */
+static void cve_2018_10839_length_of_a_frame(void **state)
+{
+    (void)state;
+    start(0x14);
+    for (size_t len = 1519; len <= NET_MAX_FRAME; len = len * 2 - 1000)
+        deliver(len, NULL, 1);
+    deliver(NET_MAX_FRAME, NULL, 1);
+    assert_int_equal(curr(), FIRST_RX);
+    assert_int_equal(in(ISR), 0);
+}
+
+/* --- life --- */
+
+static struct {
+    uint8_t *bytes;
+    size_t len;
+} saved;
+
+static void save(void)
+{
+    struct err err;
+    assert_true(devices_save(&rig->devices, &saved.bytes, &saved.len, &err));
+}
+
+static void load(void)
+{
+    struct err err;
+    assert_true(devices_load(&rig->devices, saved.bytes, saved.len, &err));
+    free(saved.bytes);
+}
+
+static void moved_in_the_middle(void **state)
+{
+    (void)state;
+    start(0x04);
+    deliver(100, NULL, 1);
+    send_frame(60, 2); /* not sent yet, half of the remote DMA done */
+    remote(READ, 0x4000, 60);
+    rig_inw(rig, DATA);
+    save();
+    net_run(net, 4);
+    assert_int_equal(far.count, 1);
+    device_reset(&isa->device);
+    assert_int_equal(in(CR), ABORT | STP);
+    assert_false(rig->hv->isa[LINE]);
+    load();
+    net_run(net, 4);
+    assert_true(far.reading);
+    assert_int_equal(far.count, 2);
+    assert_sent(60, 2);
+    assert_int_equal(rig_inw(rig, RSAR0), 0x4002);
+    assert_true(rig->hv->isa[LINE]);
+    take(FIRST_RX, 100, NULL, 1, 0x01);
+
+    far.full = true; /* sent, and not through */
+    send_frame(60, 3);
+    net_run(net, 4);
+    net_quiesce(net);
+    net_quiesce(net);
+    save();
+    device_reset(&isa->device);
+    load();
+    far.full = false;
+    net_resume(net);
+    net_resume(net);
+    net_run(net, 4);
+    assert_int_equal(in(CR)&TXP, 0);
+    assert_true(in(ISR)&PTX);
+    assert_int_equal(card_byte(0x4000), 0xFF);
+}
+
+static void hostile_state(void **state)
+{
+    struct err err;
+    (void)state;
+    const struct device_class *c = isa->device.class;
+    const size_t len = state_size(c->state, c->version);
+    uint8_t *record = malloc(len);
+    assert_non_null(record);
+    start(0x04);
+    isa->chip.regs.transmitter = NE2000_ASKED; /* without TXP */
+    state_save(c->state, &isa->device, c->version, record);
+    assert_false(device_load(&isa->device, c->version, record, len, &err));
+    assert_non_null(strstr(err.text, "transmits"));
+    device_reset(&isa->device);
+    isa->chip.regs.running = true; /* and stopped */
+    state_save(c->state, &isa->device, c->version, record);
+    assert_false(device_load(&isa->device, c->version, record, len, &err));
+    assert_non_null(strstr(err.text, "stopped"));
+    free(record);
+    device_reset(&isa->device);
+    rig_standard_tests(rig, &isa->device);
+}
+
+/* --- PCI --- */
+
+static uint8_t option_rom[4096];
+
+static void rtl8029(void **state)
+{
+    struct err err;
+    struct nic_config config = {.devfn = PCI_DEVFN(SLOT, 0),
+                                .instance = "0",
+                                .rom = option_rom,
+                                .rom_len = sizeof(option_rom)};
+    enum { BAR = 0xC000 };
+    (void)state;
+    memcpy(config.mac, mac, 6);
+    memcpy(option_rom, "\x55\xAA", 2);
+    struct net *other = net_new(NULL, "net1");
+    struct ne2000_pci *d =
+        ne2000_pci_realize(rig->pci, rig->dma, &rig->clock, &rig->devices, &config, other, &err);
+    assert_non_null(d);
+    struct device *device = (struct device *)d;
+    device_reset(device);
+    assert_int_equal(rig_pci_read(rig, SLOT, 0, 0, 4), 0x802910EC);
+    assert_int_equal(rig_pci_read(rig, SLOT, 0, 8, 4), 0x02000000);
+    assert_int_equal(rig_pci_read(rig, SLOT, 0, 0x3D, 1), 1);
+    rig_pci_write(rig, SLOT, 0, 0x10, 4, UINT32_MAX);
+    assert_int_equal(rig_pci_read(rig, SLOT, 0, 0x10, 4), 0xFFFFFF01);
+    rig_pci_write(rig, SLOT, 0, 0x10, 4, BAR);
+    rig_pci_write(rig, SLOT, 0, 0x30, 4, 0xF0000001);
+    rig_pci_write(rig, SLOT, 0, 0x04, 2, 3);
+    assert_int_equal(rig_mem_read(rig, 0xF0000000, 2), 0xAA55);
+    assert_int_equal(rig_inb(rig, BAR), ABORT | STP);
+    assert_int_equal(rig_inb(rig, BAR + 10), 0x50);
+    assert_int_equal(rig_inb(rig, BAR + 11), 0x43);
+    assert_int_equal(rig_inb(rig, BAR + 0x20), 0xFF);
+    assert_int_equal(rig_inl(rig, BAR + 0xFC), UINT32_MAX);
+    rig_outl(rig, BAR + 0x20, 0);
+    assert_int_equal(rig_inb(rig, BAR), ABORT | STP);
+
+    /* ne2k-pci's full duplex; the medium */
+    rig_outb(rig, BAR, 0xC0 | ABORT | STP);
+    assert_int_equal(rig_inb(rig, BAR + 14), 0x29);
+    assert_int_equal(rig_inb(rig, BAR + 15), 0x80);
+    assert_int_equal(rig_inb(rig, BAR + 3), 0x00);
+    assert_int_equal(rig_inb(rig, BAR + 5), 0x40);
+    assert_int_equal(rig_inb(rig, BAR + 6), 0x00);
+    rig_outb(rig, BAR + 6, 0x40); /* locked */
+    assert_int_equal(rig_inb(rig, BAR + 6), 0x00);
+    rig_outb(rig, BAR + 1, 0xC0);
+    assert_int_equal(rig_inb(rig, BAR + 1), 0xC0);
+    rig_outb(rig, BAR + 6, 0x40);
+    rig_outb(rig, BAR + 5, 0xFF);
+    rig_outb(rig, BAR + 1, 0x00);
+    assert_int_equal(rig_inb(rig, BAR + 6), 0x40);
+    assert_int_equal(rig_inb(rig, BAR + 5), 0xE0);
+    rig_outb(rig, BAR + 9, 'H');
+    assert_int_equal(rig_inb(rig, BAR + 9), 'H');
+    assert_int_equal(rig_inb(rig, BAR + 7), 0xFF);
+    rig_outb(rig, BAR + 1, 0x40); /* from the EEPROM again */
+    assert_int_equal(rig_inb(rig, BAR + 1), 0);
+    assert_int_equal(rig_inb(rig, BAR + 6), 0x00);
+
+    /* Interrupt and save */
+    rig_outb(rig, BAR, ABORT | STA);
+    rig_outb(rig, BAR + 15, 0x02);
+    rig_outb(rig, BAR + 5, 60);
+    rig_outb(rig, BAR + 4, TX);
+    rig_outb(rig, BAR, ABORT | STA | TXP);
+    net_run(other, 4);
+    assert_true(rig->hv->intx[SLOT][0]);
+    save();
+    device_reset(device);
+    assert_false(rig->hv->intx[SLOT][0]);
+    load();
+    assert_true(rig->hv->intx[SLOT][0]);
+    rig_outb(rig, BAR + 7, 0xFF);
+    assert_false(rig->hv->intx[SLOT][0]);
+    rig_standard_tests(rig, device);
+    assert_null(
+        ne2000_pci_realize(rig->pci, rig->dma, &rig->clock, &rig->devices, &config, NULL, &err));
+    device_remove(&rig->devices, device);
+    device->class->destroy(device);
+    net_free(other);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(probe),
+        TEST(registers),
+        TEST(remote_dma_of_each_width),
+        TEST(memory_map),
+        TEST(receiving),
+        TEST(the_ring_goes_round),
+        TEST(filters),
+        TEST(a_full_ring_holds_the_wire),
+        TEST(overflow),
+        TEST(monitor_mode_and_tally),
+        TEST(transmitting),
+        TEST(a_full_back_end_stops_the_transmitter),
+        TEST(odd_transmissions),
+        TEST(another_station_holds_the_transmitter),
+        TEST(no_cable_at_all),
+        TEST(loopback),
+        TEST(byte_order),
+        TEST(send_packet),
+        TEST(cve_2015_5279_ring_beyond_the_memory),
+        TEST(cve_2016_2841_ring_of_no_pages),
+        TEST(cve_2015_8743_remote_dma_at_the_end),
+        TEST(cve_2018_10839_length_of_a_frame),
+        TEST(moved_in_the_middle),
+        TEST(hostile_state),
+        TEST(rtl8029),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
