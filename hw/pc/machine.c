@@ -21,6 +21,7 @@
 #include "hw/pc/fdc.h"
 #include "hw/pc/i440fx.h"
 #include "hw/pc/i8042.h"
+#include "hw/pc/ne2000.h"
 #include "hw/pc/nic.h"
 #include "hw/pc/pcnet.h"
 #include "hw/pc/parallel.h"
@@ -271,6 +272,21 @@ static bool place_card(struct machine *m, bool placed, uint8_t said, uint8_t *de
     return true;
 }
 
+static struct device *new_ne2k_isa(struct machine *m, size_t index, const struct nic_config *nic,
+                                   struct net *net, struct err *err)
+{
+    struct ne2000_isa_config config = {
+        .iobase = (uint16_t)m->config.config->nics[index].iobase,
+        .instance = nic->instance,
+    };
+    memcpy(config.mac, nic->mac, sizeof(config.mac));
+    struct ne2000_isa *d = ne2000_isa_realize(m->bus, &m->devices, &config, net, err);
+    if (!d)
+        return NULL;
+    connect_line(m, &d->irq, SOURCE_NIC + (unsigned)index);
+    return &d->device;
+}
+
 /* A network card: each model's realize function, and its line if it is an ISA card (SOURCE_NIC +
  * index). NULL: *err. */
 static struct device *new_nic(struct machine *m, size_t index, const struct nic_config *nic,
@@ -279,8 +295,10 @@ static struct device *new_nic(struct machine *m, size_t index, const struct nic_
     const struct config_nic *c = &m->config.config->nics[index];
     switch (c->model) {
     case CONFIG_NE2K_ISA:
+        return new_ne2k_isa(m, index, nic, net, err);
     case CONFIG_NE2K_PCI:
-        break;
+        return (struct device *)ne2000_pci_realize(m->pci, m->dma, m->config.clock, &m->devices,
+                                                   nic, net, err);
     case CONFIG_PCNET:
         return (struct device *)pcnet_realize(m->pci, m->dma, m->config.clock, &m->devices, nic,
                                               net, err);
