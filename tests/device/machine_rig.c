@@ -55,11 +55,7 @@ struct machine_rig *machine_rig_new_lines(struct chardev *com1, struct chardev *
 static void add_nics(struct machine_rig *rig)
 {
     static const enum config_nic_model models[] = {
-        CONFIG_NE2K_ISA,
-        CONFIG_NE2K_PCI,
-        CONFIG_PCNET,
-        CONFIG_RTL8139,
-        CONFIG_E1000,
+        CONFIG_NE2K_ISA, CONFIG_NE2K_PCI, CONFIG_PCNET, CONFIG_RTL8139, CONFIG_E1000,
     };
     for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
         rig->nets[i] = net_new(NULL, "net");
