@@ -50,14 +50,14 @@ bool netdev_open(const struct netdev_config *config, struct loop *loop, struct n
     case NETDEV_NULL:
         net_attach_backend(net, &null_backend, NULL);
         return true;
+    case NETDEV_TAP:
+        return netdev_open_tap(config, loop, net, err);
     case NETDEV_USER:
         return netdev_open_user(config, loop, net, err);
     case NETDEV_SOCKET:
         return netdev_open_socket(config, loop, net, err);
-    case NETDEV_TAP:
-        break;
     }
-    return err_set(err, "-netdev %s: this kind is not part of this version", config->id);
+    return err_set(err, "-netdev %s: no such kind", config->id);
 }
 
 void netdev_config_free(struct netdev_config *config)

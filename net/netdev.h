@@ -42,8 +42,8 @@ struct netdev_config {
     int fd;           /* an open tap (or a stand-in: a socket that keeps frames apart), else -1 */
     char *script;     /* run with the interface's name, then the bridge's; NULL: none */
     char *downscript; /* the same, at the end */
-    char *bridge;     /* br=: what the scripts get, or joined by ourselves without a script; or NULL
-                       */
+    bool no_script;   /* script=no was said: whoever said it puts the tap where it belongs */
+    char *bridge;     /* br=: what the scripts get; without script= joined by ourselves; or NULL */
     bool vnet_hdr;    /* offloads are offered, if the tap can (default) */
     uint64_t sndbuf;  /* bytes; 0: as the kernel has it */
 

@@ -26,10 +26,11 @@ static bool take_interface(struct optstr *o, const char *key, char **out, struct
 }
 
 /* A program, or "no" and nothing for none. */
-static bool take_script(struct optstr *o, const char *key, char **out, struct err *err)
+static bool take_script(struct optstr *o, const char *key, char **out, bool *no, struct err *err)
 {
     const char *value = optstr_take(o, key);
-    if (!value || !*value || !strcmp(value, "no"))
+    *no = value && (!*value || !strcmp(value, "no"));
+    if (!value || *no)
         return true;
     if (strlen(value) >= PATH_MAX)
         return err_set(err, "%s: %s=: the name is too long", o->option, key);
@@ -44,6 +45,7 @@ static bool tap_keys(struct libxl *p, struct optstr *o, struct netdev_config *n,
 {
     static const char *const not_with_fd[] = {"ifname", "script", "downscript", "br", "bridge"};
     const char *fd = optstr_take(o, "fd"), *sndbuf = optstr_take(o, "sndbuf");
+    bool no_downscript;
     n->kind = NETDEV_TAP;
     n->vnet_hdr = true;
     for (size_t i = 0; fd && i < sizeof(not_with_fd) / sizeof(not_with_fd[0]); i++)
@@ -56,8 +58,9 @@ static bool tap_keys(struct libxl *p, struct optstr *o, struct netdev_config *n,
         return err_set(err, "%s: sndbuf=%s is not a size up to 2G", o->option, sndbuf);
     return take_interface(o, "ifname", &n->ifname, err) &&
            take_interface(o, "bridge", &n->bridge, err) && /* as the traditional dialect has it */
-           take_interface(o, "br", &n->bridge, err) && take_script(o, "script", &n->script, err) &&
-           take_script(o, "downscript", &n->downscript, err) &&
+           take_interface(o, "br", &n->bridge, err) &&
+           take_script(o, "script", &n->script, &n->no_script, err) &&
+           take_script(o, "downscript", &n->downscript, &no_downscript, err) &&
            optstr_bool(o, "vnet_hdr", &n->vnet_hdr, err) && optstr_only(o, "vhost", "off", err) &&
            optstr_only(o, "vhostforce", "off", err) && optstr_only(o, "queues", "1", err) &&
            optstr_only(o, "poll-us", "0", err) &&
