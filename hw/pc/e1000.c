@@ -147,12 +147,39 @@ static const struct state_field fields[] = {
     STATE_FIELDS_END,
 };
 
+/* ---- Time ---- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* One that is armed too early, though something is due, stays: it then arms itself anew. */
+void e1000_update_timer(struct e1000 *e)
+{
+    uint64_t due = earlier(earlier(e->rx_due, e->rx_limit), earlier(e->tx_due, e->tx_limit));
+    due = earlier(due, earlier(e->irq_due, e->link_due));
+    if (due == CLOCK_NEVER)
+        timer_disarm(&e->timer);
+    else if (!timer_armed(&e->timer) || e->timer.deadline > due)
+        timer_arm(&e->timer, due);
+}
+
+/* What was due at these times is not any more. */
+static void forget(struct e1000 *e, uint64_t *due, uint64_t *last)
+{
+    if (*due == CLOCK_NEVER && *last == CLOCK_NEVER)
+        return;
+    *due = *last = CLOCK_NEVER;
+    e1000_update_timer(e);
+}
+
 /* ---- Interrupt (13.4.17 to 13.4.21) ---- */
 
 void e1000_update_irq(struct e1000 *e)
 {
     if (!(e->reg[E1000_ICR] & e->reg[E1000_IMS])) {
-        e->irq_due = CLOCK_NEVER;
+        forget(e, &e->irq_due, &e->irq_due);
         pci_set_intx(&e->pci, false);
         return;
     }
@@ -168,34 +195,18 @@ void e1000_update_irq(struct e1000 *e)
         }
         e->irq_last = now;
     }
-    e->irq_due = CLOCK_NEVER;
+    forget(e, &e->irq_due, &e->irq_due);
     pci_set_intx(&e->pci, true);
 }
 
-/* ---- Time ---- */
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* One that is armed too early stays: it then arms itself anew. */
-void e1000_update_timer(struct e1000 *e)
-{
-    uint64_t due = earlier(earlier(e->rx_due, e->rx_limit), earlier(e->tx_due, e->tx_limit));
-    due = earlier(due, earlier(e->irq_due, e->link_due));
-    if (due == CLOCK_NEVER)
-        timer_disarm(&e->timer);
-    else if (!timer_armed(&e->timer) || e->timer.deadline > due)
-        timer_arm(&e->timer, due);
-}
+/* ---- Delays (13.4.30, 13.4.31, 13.4.43, 13.4.46) ---- */
 
 static void end_rx_delay(struct e1000 *e)
 {
     if (e->rx_waits)
         e1000_cause(e, ICR_RXT0);
     e->rx_waits = false;
-    e->rx_due = e->rx_limit = CLOCK_NEVER;
+    forget(e, &e->rx_due, &e->rx_limit);
 }
 
 static void end_tx_delay(struct e1000 *e)
@@ -203,7 +214,7 @@ static void end_tx_delay(struct e1000 *e)
     if (e->tx_waits)
         e1000_cause(e, ICR_TXDW);
     e->tx_waits = false;
-    e->tx_due = e->tx_limit = CLOCK_NEVER;
+    forget(e, &e->tx_due, &e->tx_limit);
 }
 
 /* The delay starts anew with each event, the limit with the first (13.4.30, 13.4.44). */
