@@ -83,6 +83,11 @@ static bool load_vga_rom(struct domain *d, const struct config *c, struct err *e
                     cirrus ? 0x00B8 : 0x1111, err);
 }
 
+static void look_if_awake(void *display)
+{
+    display_awake(display);
+}
+
 static bool open_all(struct domain *d, struct err *err)
 {
     const struct config *c = d->config;
@@ -96,6 +101,7 @@ static bool open_all(struct domain *d, struct err *err)
     d->input = input_new();
     if (!d->display || !d->input)
         return err_set(err, "out of memory");
+    loop_on_round(d->loop, look_if_awake, d->display);
     if (!domain_open_blocks(d, err) || !domain_open_streams(d, err))
         return false;
     if (!load_vga_rom(d, c, err) || !domain_load_nic_roms(d, err) || !domain_open_nets(d, err))
@@ -203,6 +209,7 @@ void domain_close(struct domain *d)
     companion_close(d->companion);
     xenstore_close(d->xenstore);
     domain_close_streams(d);
+    loop_on_round(d->loop, NULL, NULL);
     display_free(d->display);
     input_free(d->input);
     if (d->keymap)

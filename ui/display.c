@@ -22,9 +22,11 @@
  * changes or not. */
 #define BUSY_TIME (1 * NS_PER_S / 2)
 /* Then a change may be seen late by this part of the time that the picture has been still … */
-#define STILL_PART 4
+#define STILL_PART 20
 /* … and never later than this: what a picture costs that nobody changes, with somebody looking. */
 #define INTERVAL_MAX (8 * NS_PER_S)
+/* … nor later than this if something else wakes us, for then a look costs no waking up. */
+#define INTERVAL_AWAKE (NS_PER_S / 3)
 /* The chip said that something is being changed: a little later it is more of it. */
 #define TOUCH_DELAY (5 * NS_PER_MS)
 
@@ -71,6 +73,13 @@ static void on_timer(void *opaque)
         d->moved_at = now;
     if (d->wanted && !d->shown)
         timer_arm(&d->timer, now + interval(d, now));
+}
+
+void display_awake(struct display *display)
+{
+    struct display *d = display;
+    if (d->wanted && !d->shown && clock_now(d->clock) - d->refreshed_at >= INTERVAL_AWAKE)
+        on_timer(d);
 }
 
 /* Black, and no more than address space until it is drawn. False: out of memory. */

@@ -89,14 +89,18 @@ void display_touched(struct display *display);
 void display_add_viewer(struct display *display, struct display_viewer *viewer);
 void display_remove_viewer(struct display *display, struct display_viewer *viewer);
 /* While any viewer wants updates, the chip's refresh runs about 30 times a second, until nothing
- * has changed for half a second; then ever more rarely, the longer the picture is still, down to
- * once in 8 seconds: what the guest writes into video memory by itself nobody tells. Otherwise
- * never. The first to turn it on has everything drawn at once. */
+ * has changed for half a second; then ever more rarely, the longer the picture is still (each
+ * twentieth of that time), down to once in 8 seconds: what the guest writes into video memory by
+ * itself nobody tells. Otherwise never. The first to turn it on has everything drawn at once. */
 void display_viewer_wants(struct display *display, struct display_viewer *viewer, bool wants);
 
 /* A person did something (a key, the pointer): the next refresh comes soon, so that the guest's
  * answer is seen at once. Cheap; nothing happens while nobody watches. */
 void display_quicken(struct display *display);
+
+/* The process is awake for another reason: if the picture has not been looked at for a third of a
+ * second, it is now. To be called at the end of each of the loop's rounds; cheap. */
+void display_awake(struct display *display);
 
 /* Draws the screen now, as a viewer would see it (tests). */
 void display_refresh_now(struct display *display);

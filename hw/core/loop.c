@@ -49,6 +49,9 @@ struct loop {
     struct loop_source signal_source;
     struct signal_handler handlers[MAX_SIGNALS];
     size_t handler_count;
+
+    void (*round)(void *opaque); /* see loop_on_round */
+    void *round_opaque;
 };
 
 static uint64_t monotonic_ns(void)
@@ -395,6 +398,14 @@ void loop_turn(struct loop *loop, uint64_t timeout_ns)
     if (loop->guest_running && loop->guest.armed)
         clock_run(&loop->guest, clock_now(&loop->guest));
     run_deferred(loop);
+    if (loop->round)
+        loop->round(loop->round_opaque);
+}
+
+void loop_on_round(struct loop *loop, void (*fn)(void *opaque), void *opaque)
+{
+    loop->round = fn;
+    loop->round_opaque = opaque;
 }
 
 int loop_run(struct loop *loop)

@@ -79,6 +79,10 @@ void loop_guest_stop(struct loop *loop);
 bool loop_on_signal(struct loop *loop, int signo, void (*fn)(void *opaque), void *opaque,
                     struct err *err);
 
+/* Calls fn at the end of every round, once the rest is done: for what is not worth waking up for,
+ * but is done if we are awake. One such function; NULL: none. */
+void loop_on_round(struct loop *loop, void (*fn)(void *opaque), void *opaque);
+
 /* Runs until loop_quit; returns the code given there. */
 int loop_run(struct loop *loop);
 

@@ -213,8 +213,9 @@ static void test_pace(void **state)
     chip.change = false;
     assert_in_range(refreshes(NS_PER_S / 2), 13, 17);
     assert_in_range(refreshes(NS_PER_S / 2), 2, 6);
-    assert_in_range(refreshes(9 * NS_PER_S), 6, 12);
-    step(60 * NS_PER_S);
+    assert_in_range(refreshes(9 * NS_PER_S), 36, 46);
+    assert_in_range(refreshes(20 * NS_PER_S), 20, 25);
+    step(140 * NS_PER_S);
     assert_in_range(refreshes(80 * NS_PER_S), 10, 11);
     /* A change that is found then brings back the busy pace. */
     chip.change = true;
@@ -239,6 +240,43 @@ static void test_pace(void **state)
     display_viewer_wants(d, &v.v, false);
     display_quicken(d);
     assert_int_equal(clock_deadline(&test_clock), CLOCK_NEVER);
+    display_remove_viewer(d, &v.v);
+}
+
+/* Whatever else keeps the loop awake, the picture is looked at three times a second, and no oftener
+ * for that; nobody is woken for it, and what it finds is followed. */
+static void test_awake_anyway(void **state)
+{
+    struct display *d = *state;
+    struct viewer v = new_viewer();
+    v.v.opaque = &v;
+    display_set_source(d, &source, NULL);
+    display_add_viewer(d, &v.v);
+    display_awake(d); /* nobody looks */
+    assert_int_equal(chip.refreshes, 0);
+    display_viewer_wants(d, &v.v, true);
+    step(200 * NS_PER_S);
+    chip.refreshes = 0;
+    for (unsigned i = 0; i < 10000; i++) {
+        now += NS_PER_MS;
+        clock_run(&test_clock, now);
+        display_awake(d);
+    }
+    assert_in_range(chip.refreshes, 29, 31);
+    assert_true(clock_deadline(&test_clock) - now > 7 * NS_PER_S);
+    chip.change = true;
+    step(NS_PER_S / 3);
+    chip.refreshes = v.damaged = 0;
+    display_awake(d);
+    assert_int_equal(v.damaged, 1);
+    assert_in_range(refreshes(NS_PER_S), 29, 31);
+    /* What is not the chip's says itself when it changes. */
+    display_show(d, &source, NULL);
+    step(10 * NS_PER_S);
+    chip.refreshes = 0;
+    display_awake(d);
+    assert_int_equal(chip.refreshes, 0);
+    display_show(d, NULL, NULL);
     display_remove_viewer(d, &v.v);
 }
 
@@ -537,6 +575,7 @@ int main(void)
         TEST(test_without_a_chip),
         TEST(test_only_while_somebody_wants),
         TEST(test_pace),
+        TEST(test_awake_anyway),
         TEST(test_touched),
         TEST(test_blinking),
         TEST(test_damage_and_resize),

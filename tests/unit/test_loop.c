@@ -222,6 +222,41 @@ static void signals(void **state)
     assert_int_equal(n, 2);
 }
 
+struct order {
+    struct deferred last;
+    unsigned at_round, rounds;
+};
+
+static void ran_last(void *opaque)
+{
+    struct order *o = opaque;
+    o->at_round = o->rounds + 1;
+}
+
+static void at_round(void *opaque)
+{
+    ((struct order *)opaque)->rounds++;
+}
+
+/* After everything else that there was to do; the loop does not wake up for it. */
+static void each_round_has_an_end(void **state)
+{
+    (void)state;
+    struct order o = {.rounds = 0};
+    deferred_init(&o.last, ran_last, &o);
+    loop_on_round(loop, at_round, &o);
+    loop_turn(loop, 0);
+    assert_int_equal(o.rounds, 1);
+    loop_defer(loop, &o.last);
+    loop_turn(loop, 0);
+    assert_int_equal(o.rounds, 2);
+    assert_int_equal(o.at_round, 2);
+    assert_int_equal(clock_deadline(loop_clock(loop)), CLOCK_NEVER);
+    loop_on_round(loop, NULL, NULL);
+    loop_turn(loop, 0);
+    assert_int_equal(o.rounds, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +265,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(deferred_calls, setup, teardown),
         cmocka_unit_test_setup_teardown(posts_wake_a_sleeping_loop, setup, teardown),
         cmocka_unit_test_setup_teardown(guest_time_stands_still, setup, teardown),
+        cmocka_unit_test_setup_teardown(each_round_has_an_end, setup, teardown),
         cmocka_unit_test_setup_teardown(signals, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
