@@ -4,6 +4,7 @@
 
 #include <X11/Xatom.h>
 #include <X11/Xlib.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@
 
 #define WAITS   500 /* of 20 ms */
 #define WAIT_US 20000
+
+#define MANAGER_WAIT_S 60u
 
 bool desktop_has(const char *program)
 {
@@ -77,22 +80,72 @@ static void set_resources(const char *resources)
     XCloseDisplay(x);
 }
 
-/* A manager says so on the root window. */
-static bool is_managed(void)
+/* What a window's property holds, 32 bits each; to be freed with XFree. */
+static unsigned long *longs(Display *x, Window window, const char *name, unsigned long *count)
 {
-    Display *x = XOpenDisplay(NULL);
     Atom type;
     int format;
-    unsigned long count = 0, left;
+    unsigned long left;
     unsigned char *data = NULL;
+    *count = 0;
+    XGetWindowProperty(x, window, XInternAtom(x, name, False), 0, 1024, False, AnyPropertyType,
+                       &type, &format, count, &left, &data);
+    if (format != 32)
+        *count = 0;
+    return (unsigned long *)data;
+}
+
+/* Extended Window Manager Hints, "Root Window Properties": a manager names a window of its own that
+ * names itself, and says what it can do; full screen is what the tests need it for. */
+static bool is_managed(Display *x)
+{
+    unsigned long count, can_count;
+    unsigned long *own = longs(x, DefaultRootWindow(x), "_NET_SUPPORTING_WM_CHECK", &count);
+    unsigned long *can = longs(x, DefaultRootWindow(x), "_NET_SUPPORTED", &can_count);
+    Atom wanted = XInternAtom(x, "_NET_WM_STATE_FULLSCREEN", False);
+    bool able = false;
+    for (unsigned long i = 0; i < can_count; i++)
+        able = able || can[i] == wanted;
+    able = able && count == 1;
+    if (own)
+        XFree(own);
+    if (can)
+        XFree(can);
+    return able;
+}
+
+/* Starts a window manager and waits until it has said that it is one. Not for as long as one takes
+ * on a machine with nothing else to do: for as long as it lives, or a minute. */
+static bool manage(struct desktop *d)
+{
+    static const char *const manager[] = {"openbox", "--sm-disable", NULL};
+    Display *x = XOpenDisplay(NULL);
+    bool managed = false;
     if (!x)
         return false;
-    XGetWindowProperty(x, DefaultRootWindow(x), XInternAtom(x, "_NET_SUPPORTING_WM_CHECK", False),
-                       0, 1, False, AnyPropertyType, &type, &format, &count, &left, &data);
-    if (data)
-        XFree(data);
+    XSelectInput(x, DefaultRootWindow(x), PropertyChangeMask); /* before it can say anything */
+    d->manager = spawn(manager, -1);
+    for (unsigned i = 0; i < MANAGER_WAIT_S * 10 && !managed; i++) {
+        struct pollfd p = {.fd = ConnectionNumber(x), .events = POLLIN};
+        int status;
+        while (XPending(x)) {
+            XEvent e;
+            XNextEvent(x, &e);
+        }
+        managed = is_managed(x);
+        if (!managed && waitpid(d->manager, &status, WNOHANG) == d->manager) {
+            fprintf(stderr, "%s ended with status %#x\n", manager[0], (unsigned)status);
+            d->manager = 0;
+            break;
+        }
+        /* The answers to is_managed's questions may have brought events into Xlib's queue. */
+        if (!managed && !XEventsQueued(x, QueuedAlready))
+            poll(&p, 1, 100);
+    }
+    if (!managed && d->manager)
+        fprintf(stderr, "%s says nothing for %u s\n", manager[0], MANAGER_WAIT_S);
     XCloseDisplay(x);
-    return count > 0;
+    return managed;
 }
 
 bool desktop_open(struct desktop *d, bool manager, const char *resources)
@@ -101,7 +154,6 @@ bool desktop_open(struct desktop *d, bool manager, const char *resources)
     char fd[16], number[16] = "", display[24];
     const char *const server[] = {"Xvfb",         "-displayfd", fd,    "-screen",  "0",
                                   "1280x1024x24", "-nolisten",  "tcp", "-noreset", NULL};
-    static const char *const managers[] = {"openbox", NULL};
     *d = (struct desktop){0};
     if (pipe(ends))
         return false;
@@ -124,12 +176,7 @@ bool desktop_open(struct desktop *d, bool manager, const char *resources)
     setenv("DISPLAY", display, 1);
     if (resources)
         set_resources(resources);
-    if (!manager)
-        return true;
-    d->manager = spawn(managers, -1);
-    for (unsigned i = 0; i < WAITS && !is_managed(); i++)
-        usleep(WAIT_US);
-    return is_managed();
+    return !manager || manage(d);
 }
 
 static void end(pid_t *pid, int signo)
