@@ -405,7 +405,7 @@ static bool loaded(struct device *device, struct err *err)
     pcnet_forget(p);
     p->rx_held = p->rx_starved = p->poll_found = false;
     p->poll_wait = 0;
-    pcnet_timer_update(p);
+    pcnet_timer_arm(p);
     pcnet_settle(p);
     if (p->net && (p->csr[0] & CSR0_TXON))
         net_kick(p->net);

@@ -215,23 +215,31 @@ void pcnet_link_changed(void *opaque, bool up)
 
 /* ---- Software timer (BCR31, CSR7) ---- */
 
+static uint64_t timer_period(const struct pcnet *p)
+{
+    return p->timer_runs ? p->bcr[BCR_STVAL] * TIMER_TICK_NS : 0;
+}
+
+void pcnet_timer_arm(struct pcnet *p)
+{
+    const uint64_t period = timer_period(p), now = clock_now(p->clock);
+    timer_disarm(&p->soft_timer);
+    if (period && (p->csr[7] & CSR7_STINTE) && !(p->csr[7] & CSR7_STINT))
+        timer_arm(&p->soft_timer, (p->timer_start < now ? p->timer_start : now) + period);
+}
+
 /* It runs on by itself from the first write on; nobody wakes up for it unless its interrupt is
  * wanted and not yet there. */
 void pcnet_timer_update(struct pcnet *p)
 {
-    const uint64_t period = p->bcr[BCR_STVAL] * TIMER_TICK_NS;
-    const uint64_t now = clock_now(p->clock);
-    timer_disarm(&p->soft_timer);
-    if (!p->timer_runs || !period)
-        return;
+    const uint64_t period = timer_period(p), now = clock_now(p->clock);
     if (p->timer_start > now)
         p->timer_start = now;
-    if (now - p->timer_start >= period) {
+    if (period && now - p->timer_start >= period) {
         p->csr[7] |= CSR7_STINT;
         p->timer_start = now - (now - p->timer_start) % period;
     }
-    if ((p->csr[7] & CSR7_STINTE) && !(p->csr[7] & CSR7_STINT))
-        timer_arm(&p->soft_timer, p->timer_start + period);
+    pcnet_timer_arm(p);
 }
 
 void pcnet_timer_over(void *opaque)

@@ -253,7 +253,8 @@ extern const struct net_nic pcnet_nic;
 uint16_t pcnet_bcr_read(struct pcnet *p, unsigned n);
 void pcnet_bcr_write(struct pcnet *p, unsigned n, uint16_t v);
 void pcnet_bcr_reset(struct pcnet *p);    /* H_RESET */
-void pcnet_timer_update(struct pcnet *p); /* STINT, and when it is due */
+void pcnet_timer_update(struct pcnet *p); /* STINT, if it is over, and the same */
+void pcnet_timer_arm(struct pcnet *p);    /* when it is due */
 void pcnet_timer_over(void *opaque);
 void pcnet_link_changed(void *opaque, bool up);
 
