@@ -92,9 +92,14 @@ static struct chardev *open_stream(struct domain *d, const char *label,
     config.connector = d->connector;
     while (c->reconnect && d->targets->of[config.target] != c)
         config.target++;
-    if (c->kind != CHARDEV_VC)
-        return chardev_open(d->loop, label, &config, err);
-    return console_open(d->consoles, label, monitor, c->cols, c->rows, err);
+    struct chardev *stream = c->kind != CHARDEV_VC
+                                 ? chardev_open(d->loop, label, &config, err)
+                                 : console_open(d->consoles, label, monitor, c->cols, c->rows, err);
+    if (stream && c->log && !chardev_set_log(stream, c->log, c->log_append, err)) {
+        chardev_close(stream);
+        return NULL;
+    }
+    return stream;
 }
 
 static struct chardev *open_port(struct domain *d, const char *label,

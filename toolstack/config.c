@@ -77,11 +77,12 @@ const char config_usage[] =
     "  -k MAP                     keyboard layout of viewers that send characters\n"
     "  -L DIR                     look for option ROMs there first\n"
     "  -serial pty|null|none|stdio|file:F|pipe:F|vc[:80Cx24C]|unix:PATH[,server,nowait]\n"
-    "          |tcp:HOST:PORT[,server,nowait]|telnet:HOST:PORT,...|mon:WORD|chardev:ID\n"
+    "          |tcp:HOST:PORT[,server,nowait]|telnet:HOST:PORT,...|udp:HOST:PORT[@HOST:PORT]\n"
+    "          |mon:WORD|chardev:ID\n"
     "                             COM1 to COM4, in this order; mon: with a monitor on it\n"
     "  -parallel ...              the same words; the printer port LPT1\n"
     "  -device isa-serial|isa-parallel,chardev=ID[,index=N]   the same\n"
-    "  -chardev socket|pty|file|pipe|vc|null|stdio,id=ID[,mux=on][,K=V]...\n"
+    "  -chardev socket|udp|pty|file|pipe|vc|null|stdio,id=ID[,mux=on][,logfile=F][,K=V]...\n"
     "  -echr N                    the escape character of mux=on: a number, Ctrl+A is 1\n"
     "  -nographic                 no screen; COM1 and the monitor on standard input and output\n"
     "\n"
@@ -97,13 +98,6 @@ const char config_usage[] =
     "\n"
     "Everything else that a toolstack may say, and what becomes of it: hvm-dm(8), "
     "docs/toolstack.md.\n";
-
-static void free_chardev(struct chardev_config *c)
-{
-    free(c->path);
-    free(c->host);
-    free(c->port);
-}
 
 void config_free(struct config *config)
 {
@@ -136,14 +130,14 @@ void config_free(struct config *config)
         free(config->captures[i].file);
     }
     for (size_t i = 0; i < config->serial_count; i++)
-        free_chardev(&config->serial[i]);
-    free_chardev(&config->parallel);
+        chardev_config_free(&config->serial[i]);
+    chardev_config_free(&config->parallel);
     for (size_t i = 0; i < config->mux_count; i++) {
         free(config->muxes[i].id);
-        free_chardev(&config->muxes[i].chardev);
+        chardev_config_free(&config->muxes[i].chardev);
     }
     for (size_t i = 0; i < config->hmp_count; i++)
-        free_chardev(&config->hmps[i].chardev);
+        chardev_config_free(&config->hmps[i].chardev);
     for (size_t i = 0; i < config->monitor_count; i++) {
         free(config->monitors[i].chardev_id);
         free(config->monitors[i].path);

@@ -151,11 +151,9 @@ bool libxl_pci_place(struct optstr *o, bool *placed, uint8_t *devfn, struct err 
 bool libxl_usb_driver(const char *driver);
 bool libxl_usb_keys(struct libxl *p, struct optstr *o, const char *driver, struct err *err);
 
-/* libxl_chardev.c: the words of -serial, -parallel, -monitor and -qmp for a back-end; a free for
- * what they fill. */
+/* libxl_chardev.c: the words of -serial, -parallel, -monitor and -qmp for a back-end. */
 bool libxl_chardev_word(const char *option, const char *arg, struct chardev_config *c,
                         struct err *err);
-void libxl_chardev_free(struct chardev_config *c);
 
 /* libxl_port.c: -device isa-serial and isa-parallel. */
 bool libxl_isa_serial(struct libxl *p, struct optstr *o, struct err *err);

@@ -14,14 +14,6 @@
 #define RECONNECT_MAX (24 * 60 * 60) /* seconds */
 #define LOGSIZE_MAX   (UINT64_C(1) << 50)
 
-void libxl_chardev_free(struct chardev_config *c)
-{
-    free(c->path);
-    free(c->host);
-    free(c->port);
-    *c = (struct chardev_config){.fd = -1};
-}
-
 bool libxl_socket_path(const char *option, const char *path, char **out, struct err *err)
 {
     if (!*path)
@@ -32,6 +24,16 @@ bool libxl_socket_path(const char *option, const char *path, char **out, struct 
     free(*out);
     *out = xstrdup(path);
     return true;
+}
+
+/* logfile= and logappend=, of every back-end. */
+static bool log_keys(struct optstr *o, struct chardev_config *c, struct err *err)
+{
+    if (!optstr_string(o, "logfile", &c->log, err) ||
+        !optstr_bool(o, "logappend", &c->log_append, err))
+        return false;
+    return c->log || !c->log_append ||
+           err_set(err, "%s: logappend=on is about logfile=, which is missing", o->option);
 }
 
 /* What -chardev socket and -serial unix: and tcp: have in common; takes all keys but the address.
@@ -48,7 +50,7 @@ static bool socket_keys(struct optstr *o, struct chardev_config *c, struct err *
         !optstr_number(o, "reconnect", 0, RECONNECT_MAX, &reconnect, err) ||
         !optstr_refuse(o, "to", "name the port itself", err) ||
         !optstr_refuse(o, "tls-creds", "use a UNIX socket, or a tunnel", err) ||
-        !optstr_refuse(o, "logfile", "use a file: back-end", err) || !optstr_finish(o, err))
+        !log_keys(o, c, err) || !optstr_finish(o, err))
         return false;
     if (reconnect && c->server)
         return err_set(err, "%s: reconnect= is for who connects; a server waits anyway", o->option);
@@ -58,10 +60,16 @@ static bool socket_keys(struct optstr *o, struct chardev_config *c, struct err *
     return true;
 }
 
-/* HOST:PORT, [IPv6]:PORT. An empty host is every address for a server. */
-static bool tcp_address(const char *option, const char *address, struct chardev_config *c,
-                        struct err *err)
+/* HOST:PORT, [IPv6]:PORT of `total` characters. An empty host is every address for a server. */
+static bool split_address(const char *option, const char *address, size_t total, char **host,
+                          char **port, struct err *err)
 {
+    char copy[512];
+    if (total >= sizeof(copy))
+        return err_set(err, "%s: the host or port is too long", option);
+    memcpy(copy, address, total);
+    copy[total] = '\0';
+    address = copy;
     const char *colon = strrchr(address, ':');
     if (!colon || !colon[1])
         return err_set(err, "%s: HOST:PORT is missing in '%s'", option, address);
@@ -72,13 +80,43 @@ static bool tcp_address(const char *option, const char *address, struct chardev_
     }
     if (len > 255 || strlen(colon + 1) > 32)
         return err_set(err, "%s: the host or port is too long", option);
-    free(c->host);
-    free(c->port);
-    c->host = xstrdup(address);
-    c->host[len] = '\0';
-    c->port = xstrdup(colon + 1);
-    c->kind = CHARDEV_TCP;
+    free(*host);
+    free(*port);
+    *host = xstrdup(address);
+    (*host)[len] = '\0';
+    *port = xstrdup(colon + 1);
     return true;
+}
+
+static bool tcp_address(const char *option, const char *address, struct chardev_config *c,
+                        struct err *err)
+{
+    c->kind = CHARDEV_TCP;
+    return split_address(option, address, strlen(address), &c->host, &c->port, err);
+}
+
+/* udp:[HOST]:PORT[@[HOST]:PORT]: where to, and where from. */
+static bool udp_word(const char *option, const char *rest, struct chardev_config *c,
+                     struct err *err)
+{
+    const char *at = strchr(rest, '@');
+    c->kind = CHARDEV_UDP;
+    return split_address(option, rest, at ? (size_t)(at - rest) : strlen(rest), &c->host, &c->port,
+                         err) &&
+           (!at ||
+            split_address(option, at + 1, strlen(at + 1), &c->local_host, &c->local_port, err));
+}
+
+static bool udp_keys(struct optstr *o, struct chardev_config *c, struct err *err)
+{
+    const char *port = optstr_need(o, "port", err);
+    c->kind = CHARDEV_UDP;
+    if (!port)
+        return false;
+    c->port = xstrdup(port);
+    return optstr_string(o, "host", &c->host, err) &&
+           optstr_string(o, "localaddr", &c->local_host, err) &&
+           optstr_string(o, "localport", &c->local_port, err) && optstr_finish(o, err);
 }
 
 static bool chardev_socket(struct libxl *p, struct optstr *o, struct chardev_config *c,
@@ -178,10 +216,12 @@ static bool chardev_parse(struct libxl *p, struct optstr *o, struct libxl_charde
         if (!strcmp(p->chardevs[i].id, id))
             return err_set(err, "%s: id=%s is there twice", o->option, id);
     slot->id = xstrdup(id);
-    if (!optstr_bool(o, "mux", &slot->mux, err))
+    if (!optstr_bool(o, "mux", &slot->mux, err) || !log_keys(o, c, err))
         return false;
     if (!strcmp(backend, "socket"))
         return chardev_socket(p, o, c, err);
+    if (!strcmp(backend, "udp"))
+        return udp_keys(o, c, err);
     if (!strcmp(backend, "pty"))
         c->kind = CHARDEV_PTY;
     else if (!strcmp(backend, "null"))
@@ -196,10 +236,11 @@ static bool chardev_parse(struct libxl *p, struct optstr *o, struct libxl_charde
         c->kind = CHARDEV_VC;
     else
         return err_set(
-            err, "%s %s: not part of this version; use socket, pty, file, pipe, vc, null or stdio",
+            err,
+            "%s %s: not part of this version; use socket, udp, pty, file, pipe, vc, null or "
+            "stdio",
             o->option, backend);
-    return chardev_keys(o, c, err) && optstr_refuse(o, "logfile", "use the file back-end", err) &&
-           optstr_finish(o, err);
+    return chardev_keys(o, c, err) && optstr_finish(o, err);
 }
 
 bool libxl_chardev(struct libxl *p, const char *option, const char *arg, struct err *err)
@@ -215,7 +256,7 @@ bool libxl_chardev(struct libxl *p, const char *option, const char *arg, struct 
     if (ok) {
         p->chardev_count++;
     } else {
-        libxl_chardev_free(&slot->chardev);
+        chardev_config_free(&slot->chardev);
         free(slot->id);
     }
     optstr_free(&o);
@@ -312,10 +353,14 @@ bool libxl_chardev_word(const char *option, const char *arg, struct chardev_conf
     else if (after(arg, "telnet:", &rest)) {
         c->telnet = true;
         return socket_word(option, rest, true, c, err);
-    } else
-        return err_set(err,
-                       "%s %s: not part of this version; use pty, null, none, stdio, file:PATH, "
-                       "pipe:PATH, vc, unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT or chardev:ID",
-                       option, arg);
+    } else if (after(arg, "udp:", &rest))
+        return udp_word(option, rest, c, err);
+    else
+        return err_set(
+            err,
+            "%s %s: not part of this version; use pty, null, none, stdio, file:PATH, "
+            "pipe:PATH, vc, unix:PATH, tcp:HOST:PORT, telnet:HOST:PORT, udp:HOST:PORT or "
+            "chardev:ID",
+            option, arg);
     return true;
 }

@@ -108,6 +108,8 @@ static bool qmp_set(struct config_monitor *m, const char *what, const struct cha
     if (c->kind != CHARDEV_UNIX || !c->server || c->wait || c->telnet)
         return err_set(err, "%s: QMP is served on a UNIX socket with server=on,wait=off only",
                        what);
+    if (c->log)
+        return err_set(err, "%s: logfile= is not for QMP; leave it out", what);
     m->path = c->path ? xstrdup(c->path) : NULL;
     m->fd = c->fd;
     return true;
@@ -126,7 +128,7 @@ bool libxl_qmp(struct libxl *p, const char *option, const char *arg, struct err 
         return false;
     struct chardev_config c = {.kind = CHARDEV_NULL, .fd = -1};
     bool ok = libxl_chardev_word(option, arg, &c, err) && qmp_set(m, option, &c, err);
-    libxl_chardev_free(&c);
+    chardev_config_free(&c);
     return ok;
 }
 
@@ -456,7 +458,7 @@ bool libxl_chardevs_finish(struct libxl *p, struct err *err)
 void libxl_chardevs_free(struct libxl *p)
 {
     for (size_t i = 0; i < p->chardev_count; i++) {
-        libxl_chardev_free(&p->chardevs[i].chardev);
+        chardev_config_free(&p->chardevs[i].chardev);
         free(p->chardevs[i].id);
     }
     for (size_t i = 0; i < CONFIG_MAX_SERIAL; i++)

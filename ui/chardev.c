@@ -147,6 +147,11 @@ static ssize_t write_out(struct chardev *c, const uint8_t *buf, size_t len)
     ssize_t n;
     if (is_socket(c))
         return send(c->out_fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (c->datagram) {
+        /* What there was nobody for is lost, as on an unplugged line. */
+        n = send(c->out_fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+        return n < 0 && errno == ECONNREFUSED ? (ssize_t)len : n;
+    }
     if (!c->limit)
         return write(c->out_fd, buf, len);
     if (c->written >= c->limit) {
@@ -239,7 +244,7 @@ static void send_soon(struct chardev *c)
         timer_arm(&c->flush_timer, c->last_write + GATHER_NS);
 }
 
-size_t chardev_write(struct chardev *c, const uint8_t *buf, size_t len)
+static size_t write_stream(struct chardev *c, const uint8_t *buf, size_t len)
 {
     uint64_t pause;
     size_t taken = 0;
@@ -266,6 +271,44 @@ size_t chardev_write(struct chardev *c, const uint8_t *buf, size_t len)
     }
     send_soon(c);
     return taken;
+}
+
+size_t chardev_write(struct chardev *c, const uint8_t *buf, size_t len)
+{
+    size_t taken = write_stream(c, buf, len);
+    if (c->log)
+        chardev_log_write(c->log, buf, taken);
+    return taken;
+}
+
+bool chardev_set_log(struct chardev *c, const char *path, bool append, struct err *err)
+{
+    c->log = chardev_log_open(c->loop, c->label, path, append, chardev_file_limit(), err);
+    return c->log != NULL;
+}
+
+/* As read(2). A datagram is read whole, and given away in pieces; an empty one, and word that the
+ * last one sent was for nobody, are no end: EINTR. */
+static ssize_t read_in(struct chardev *c, uint8_t *buf, size_t len)
+{
+    struct chardev_datagram *d = c->datagram;
+    if (!d)
+        return read(c->in_fd, buf, len);
+    if (d->at == d->len) {
+        ssize_t n = read(c->in_fd, d->bytes, sizeof(d->bytes));
+        if (n == 0 || (n < 0 && errno == ECONNREFUSED)) {
+            errno = EINTR;
+            return -1;
+        }
+        if (n < 0)
+            return n;
+        d->at = 0;
+        d->len = (size_t)n;
+    }
+    len = len < d->len - d->at ? len : d->len - d->at;
+    memcpy(buf, d->bytes + d->at, len);
+    d->at += len;
+    return (ssize_t)len;
 }
 
 /* What came from a Telnet peer, to the device as far as it is meant for it. */
@@ -304,7 +347,7 @@ static void pump(struct chardev *c)
             loop_defer(c->loop, &c->pump_later);
             break;
         }
-        n = read(c->in_fd, buf, room < sizeof(buf) ? room : sizeof(buf));
+        n = read_in(c, buf, room < sizeof(buf) ? room : sizeof(buf));
         if (n > 0) {
             set_connected(c, true);
             if (c->is_telnet)
@@ -498,6 +541,7 @@ void chardev_close(struct chardev *c)
     timer_destroy(&c->stall_timer);
     timer_destroy(&c->retry_timer);
     chardev_close_backend(c);
+    chardev_log_close(c->log);
     free(c->label);
     free(c->filename);
     free(c);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * chardev: a stream of bytes to the outside: pty, file, pipe, null, stdio, UNIX or TCP socket, text
- * console. Never blocks the loop.
+ * chardev: a stream of bytes to the outside: pty, file, pipe, null, stdio, UNIX, TCP or UDP socket,
+ * text console. Never blocks the loop.
  */
 #ifndef UI_CHARDEV_H
 #define UI_CHARDEV_H
@@ -24,6 +24,7 @@ enum chardev_kind {
     CHARDEV_PIPE,
     CHARDEV_UNIX,
     CHARDEV_TCP,
+    CHARDEV_UDP, /* each datagram is some bytes of the stream */
     CHARDEV_VC,  /* a text console (ui/console.h) */
     CHARDEV_MUX, /* a branch of a multiplexer (ui/chardev_mux.h) */
 };
@@ -31,8 +32,10 @@ enum chardev_kind {
 struct chardev_config {
     enum chardev_kind kind;
     char *path;         /* FILE, UNIX; PIPE: PATH.in and PATH.out, or PATH both ways */
-    char *host;         /* TCP */
-    char *port;         /* TCP: number or service name */
+    char *host;         /* TCP, UDP */
+    char *port;         /* TCP, UDP: number or service name */
+    char *local_host;   /* UDP: where datagrams come in; NULL: anywhere … */
+    char *local_port;   /* … and any port */
     bool append;        /* FILE */
     uint64_t limit;     /* FILE: at most so many bytes; 0: no limit */
     bool server;        /* UNIX, TCP: listen instead of connect */
@@ -46,7 +49,12 @@ struct chardev_config {
     int fd;              /* UNIX server: an already listening socket, else -1 */
     unsigned cols, rows; /* VC: its size in characters; 0: 80 x 24 */
     unsigned mux;        /* MUX: which one, an index of config.muxes */
+    char *log;           /* logfile=: chardev_set_log; or NULL */
+    bool log_append;
 };
+
+/* Releases what the configuration points to; closes no descriptor. */
+void chardev_config_free(struct chardev_config *config);
 
 /* The device end. receive() takes what room() allowed; event(true) when a peer is there, false when
  * it left. All but the first two may be NULL. */
@@ -60,11 +68,15 @@ struct chardev_user {
     void (*focus)(void *opaque, bool focus);
 };
 
-/* Opens one of the kinds up to TCP; label names it in messages and in query-chardev ("serial0"). A
+/* Opens one of the kinds up to UDP; label names it in messages and in query-chardev ("serial0"). A
  * file's size is bounded by XEN_QEMU_CONSOLE_LIMIT bytes too when that is set in the environment.
  * NULL and *err on failure. */
 struct chardev *chardev_open(struct loop *loop, const char *label,
                              const struct chardev_config *config, struct err *err);
+/* From now on what the device writes goes to the file `path` as well, also what is lost for want of
+ * a peer. Before the confinement. XEN_QEMU_CONSOLE_LIMIT bounds it. False and *err. */
+bool chardev_set_log(struct chardev *chardev, const char *path, bool append, struct err *err);
+
 /* NULL: nothing. */
 void chardev_close(struct chardev *chardev);
 

@@ -7,9 +7,16 @@
 #include "hw/core/loop.h"
 #include "ui/chardev.h"
 #include "ui/chardev_end.h"
+#include "ui/chardev_log.h"
 #include "ui/telnet.h"
 
 #define CHARDEV_OUT_SIZE 4096
+
+/* Of a datagram what does not fit into the kernel's read is lost. */
+struct chardev_datagram {
+    size_t at, len;
+    uint8_t bytes[65536];
+};
 
 struct chardev {
     struct loop *loop;
@@ -50,6 +57,9 @@ struct chardev {
     const char *limited_by;  /* "logsize=" or the like */
     bool complained;         /* one line per chardev about lost output */
 
+    struct chardev_datagram *datagram; /* UDP: the one that is being read */
+    struct chardev_log *log;           /* or NULL */
+
     struct termios *terminal; /* of stdin, to be restored */
 };
 
@@ -66,6 +76,13 @@ bool chardev_set_filename(struct chardev *c, struct err *err, const char *fmt, .
 
 /* chardev_socket.c: UNIX and TCP, server or not; a server with wait=on then waits. */
 bool chardev_open_socket(struct chardev *c, const struct chardev_config *config, struct err *err);
+
+/* chardev_socket.c: the same for UDP. */
+bool chardev_open_udp(struct chardev *c, const struct chardev_config *config, struct err *err);
+
+/* XEN_QEMU_CONSOLE_LIMIT (XSA-180): how long a file may get that a guest's output is written to; 0:
+ * it is not set. */
+uint64_t chardev_file_limit(void);
 
 /* A connection is made: the descriptor becomes in_fd and out_fd. */
 void chardev_adopt(struct chardev *c, int fd);

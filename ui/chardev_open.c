@@ -14,6 +14,17 @@
 #include <termios.h>
 #include <unistd.h>
 
+void chardev_config_free(struct chardev_config *config)
+{
+    free(config->path);
+    free(config->host);
+    free(config->port);
+    free(config->local_host);
+    free(config->local_port);
+    free(config->log);
+    *config = (struct chardev_config){.fd = -1};
+}
+
 bool chardev_set_filename(struct chardev *c, struct err *err, const char *fmt, ...)
 {
     va_list ap;
@@ -48,12 +59,17 @@ static bool open_pty(struct chardev *c, struct err *err)
     return chardev_set_filename(c, err, "pty:%s", name);
 }
 
+uint64_t chardev_file_limit(void)
+{
+    const char *text = getenv("XEN_QEMU_CONSOLE_LIMIT");
+    return text ? strtoull(text, NULL, 10) : 0;
+}
+
 /* Output to a regular file ends at logsize= or XEN_QEMU_CONSOLE_LIMIT bytes (XSA-180), and a
  * resource limit on its size must not kill the process. */
 static void bound_file(struct chardev *c, uint64_t limit)
 {
-    const char *text = getenv("XEN_QEMU_CONSOLE_LIMIT");
-    uint64_t general = text ? strtoull(text, NULL, 10) : 0;
+    uint64_t general = chardev_file_limit();
     struct stat st;
     signal(SIGXFSZ, SIG_IGN);
     if (fstat(c->out_fd, &st) < 0 || !S_ISREG(st.st_mode))
@@ -177,6 +193,8 @@ bool chardev_open_backend(struct chardev *c, const struct chardev_config *config
     case CHARDEV_UNIX:
     case CHARDEV_TCP:
         return chardev_open_socket(c, config, err);
+    case CHARDEV_UDP:
+        return chardev_open_udp(c, config, err);
     case CHARDEV_VC:
     case CHARDEV_MUX:
         break;
@@ -189,6 +207,7 @@ void chardev_close_backend(struct chardev *c)
     if (c->terminal)
         tcsetattr(c->in_fd, TCSANOW, c->terminal);
     free(c->terminal);
+    free(c->datagram);
     if (c->in_fd >= 0)
         close(c->in_fd);
     if (c->out_fd >= 0 && c->out_fd != c->in_fd)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* chardev_socket: UNIX and TCP sockets behind a chardev, listening or connecting. */
+/* chardev_socket: UNIX, TCP and UDP sockets behind a chardev, listening or connecting. */
 #include "ui/chardev_int.h"
 
 #include <errno.h>
@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -120,6 +121,21 @@ static bool open_tcp(struct chardev *c, const struct chardev_config *config, str
     c->connected = !config->server;
     return chardev_set_filename(c, err, "%s:%s:%s%s", c->is_telnet ? "telnet" : "tcp", host, port,
                                 config->server ? ",server=on" : "");
+}
+
+bool chardev_open_udp(struct chardev *c, const struct chardev_config *config, struct err *err)
+{
+    const char *host = config->host ? config->host : "",
+               *local_host = config->local_host ? config->local_host : "",
+               *local_port = config->local_port ? config->local_port : "0";
+    c->datagram = calloc(1, sizeof(*c->datagram));
+    if (!c->datagram)
+        return err_set(err, "%s: out of memory", c->label);
+    c->in_fd = c->out_fd =
+        inet_datagrams(c->label, local_host, local_port, host, config->port, err);
+    c->connected = c->in_fd >= 0;
+    return c->connected && chardev_set_filename(c, err, "udp:%s:%s@%s:%s", host, config->port,
+                                                local_host, local_port);
 }
 
 /* The first try is the loop's too: whether somebody is there yet does not matter. */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -379,13 +380,145 @@ static void bounded_file(void **state)
     assert_int_equal(size_of(), 12);
 }
 
+/* A free UDP port of the loopback, bound by *fd. */
+static void bind_udp(int *fd, char port[8])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    *fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_true(*fd >= 0);
+    assert_int_equal(bind(*fd, (struct sockaddr *)&address, len), 0);
+    assert_int_equal(getsockname(*fd, (struct sockaddr *)&address, &len), 0);
+    snprintf(port, 8, "%u", ntohs(address.sin_port));
+}
+
+static void datagrams(void **state)
+{
+    (void)state;
+    int fd;
+    char port[8], text[32], big[3000];
+    bind_udp(&fd, port);
+    struct chardev_config config = {
+        .kind = CHARDEV_UDP, .host = (char *)"127.0.0.1", .port = port, .fd = -1};
+    open_as(&config);
+    assert_true(chardev_connected(c));
+    snprintf(text, sizeof(text), "udp:127.0.0.1:%s@:0", port);
+    assert_string_equal(chardev_filename(c), text);
+    say("hello", 5);
+    struct sockaddr_in from;
+    socklen_t len = sizeof(from);
+    while (recvfrom(fd, text, sizeof(text), MSG_DONTWAIT, (struct sockaddr *)&from, &len) != 5)
+        loop_turn(loop, 5 * NS_PER_MS);
+    assert_memory_equal(text, "hello", 5);
+
+    /* A datagram is taken in the pieces that the device has room for; an empty one is no end. */
+    room = 2;
+    assert_int_equal(sendto(fd, "", 0, 0, (struct sockaddr *)&from, len), 0);
+    assert_int_equal(sendto(fd, "abcdefg", 7, 0, (struct sockaddr *)&from, len), 7);
+    received("abcdefg");
+    room = 0;
+    memset(big, 'x', sizeof(big));
+    assert_int_equal(sendto(fd, big, sizeof(big), 0, (struct sockaddr *)&from, len), sizeof(big));
+    for (int i = 0; i < 10; i++)
+        loop_turn(loop, 0);
+    assert_int_equal(got_len, 0);
+    room = 1000;
+    chardev_accept_input(c);
+    while (got_len < sizeof(big))
+        loop_turn(loop, 5 * NS_PER_MS);
+    assert_memory_equal(got, big, sizeof(big));
+    got_len = 0;
+
+    /* Nobody is there for a while: what is sent is lost, the line is not. */
+    struct sockaddr_in here;
+    len = sizeof(here);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&here, &len), 0);
+    close(fd);
+    for (int i = 0; i < 5; i++) {
+        say("lost", 4);
+        assert_idle();
+    }
+    fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&here, sizeof(here)), 0);
+    assert_int_equal(sendto(fd, "back", 4, 0, (struct sockaddr *)&from, sizeof(from)), 4);
+    received("back");
+    assert_int_equal(disconnects, 0);
+    close(fd);
+
+    config.local_port = (char *)"no such";
+    refused(&config, "no such");
+}
+
+static const char *logged(void)
+{
+    static char text[8192];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = read(fd, text, sizeof(text) - 1);
+    assert_true(fd >= 0 && n >= 0);
+    close(fd);
+    text[n] = '\0';
+    return text;
+}
+
+static void logs(void **state)
+{
+    (void)state;
+    static char big[6000];
+    struct err err;
+    const struct chardev_config config = {.kind = CHARDEV_NULL, .fd = -1};
+    open_as(&config);
+    assert_false(chardev_set_log(c, "/no/such/file", false, &err));
+    assert_non_null(strstr(err.text, "serial0: logfile=/no/such/file"));
+    assert_true(chardev_set_log(c, path, false, &err));
+    say("one", 3); /* nobody else gets it */
+    say("two", 3);
+    assert_idle();
+    assert_string_equal(logged(), "onetwo");
+    say("three", 5);
+    chardev_close(c); /* what waited is written */
+    assert_string_equal(logged(), "onetwothree");
+
+    open_as(&config);
+    assert_true(chardev_set_log(c, path, true, &err));
+    say("+", 1);
+    assert_idle();
+    assert_string_equal(logged(), "onetwothree+");
+    chardev_close(c);
+    open_as(&config);
+    assert_true(chardev_set_log(c, path, false, &err));
+    assert_int_equal(size_of(), 0);
+    memset(big, 'x', sizeof(big));
+    say(big, sizeof(big));
+    assert_idle();
+    assert_int_equal(size_of(), sizeof(big));
+    chardev_close(c);
+
+    setenv("XEN_QEMU_CONSOLE_LIMIT", "10", 1);
+    open_as(&config);
+    assert_true(chardev_set_log(c, path, false, &err));
+    say("0123456", 7);
+    assert_idle();
+    say("789abc", 6);
+    say(big, sizeof(big));
+    assert_idle();
+    assert_string_equal(logged(), "0123456789");
+    chardev_close(c);
+    open_as(&config);
+    setenv("XEN_QEMU_CONSOLE_LIMIT", "5", 1);
+    assert_true(chardev_set_log(c, path, true, &err)); /* too long already */
+    say("x", 1);
+    assert_idle();
+    assert_string_equal(logged(), "0123456789");
+    unsetenv("XEN_QEMU_CONSOLE_LIMIT");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(fifos),        TEST(telnet),       TEST(telnet_flood),
-        TEST(bounded_file), TEST(reconnecting), TEST(addresses),
+        TEST(fifos),        TEST(telnet),    TEST(telnet_flood), TEST(bounded_file),
+        TEST(reconnecting), TEST(addresses), TEST(datagrams),    TEST(logs),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

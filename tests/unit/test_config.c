@@ -237,7 +237,7 @@ static void test_serial(void **state)
     refused(BASE "-chardev pty", "-chardev|id=");
     refused(BASE "-chardev pty,id=0a", "-chardev|id=0a");
     refused(BASE "-chardev pty,id=a -chardev pty,id=a", "-chardev|twice");
-    refused(BASE "-chardev udp,id=a,port=1", "-chardev udp|socket");
+    refused(BASE "-chardev tty,id=a,path=/dev/ttyS0", "-chardev tty|socket");
     refused(BASE "-chardev socket,id=a,server=on", "-chardev|path=");
     refused(BASE "-chardev socket,id=a,path=/a,fd=3", "-chardev|one of");
     refused(BASE "-chardev socket,id=a,host=x", "-chardev|port=");

@@ -181,6 +181,49 @@ static void defaults(void **state)
     refused(BASE "-nographic -serial stdio", "stdio");
 }
 
+static void test_udp_and_logs(void **state)
+{
+    (void)state;
+    accepted(BASE
+             "-serial udp:10.0.0.1:4555@127.0.0.1:4556 -serial udp::9 "
+             "-chardev udp,id=u,host=h,port=1,localaddr=::1,localport=2,logfile=/l,logappend=on "
+             "-serial chardev:u -serial unix:/u,server,nowait,logfile=/m");
+    const struct chardev_config *c = &config.serial[0];
+    assert_int_equal(c->kind, CHARDEV_UDP);
+    assert_string_equal(c->host, "10.0.0.1");
+    assert_string_equal(c->port, "4555");
+    assert_string_equal(c->local_host, "127.0.0.1");
+    assert_string_equal(c->local_port, "4556");
+    assert_null(c->log);
+    c = &config.serial[1];
+    assert_string_equal(c->host, "");
+    assert_string_equal(c->port, "9");
+    assert_null(c->local_port);
+    c = &config.serial[2];
+    assert_int_equal(c->kind, CHARDEV_UDP);
+    assert_string_equal(c->local_host, "::1");
+    assert_string_equal(c->local_port, "2");
+    assert_string_equal(c->log, "/l");
+    assert_true(c->log_append);
+    c = &config.serial[3];
+    assert_int_equal(c->kind, CHARDEV_UNIX);
+    assert_string_equal(c->log, "/m");
+    assert_false(c->log_append);
+    accepted(BASE "-chardev null,id=n,mux=on,logfile=/l -serial chardev:n");
+    assert_string_equal(config.muxes[0].chardev.log, "/l");
+    static const struct refusal refusals[] = {
+        {"-serial udp:h", "-serial|HOST:PORT"},
+        {"-serial udp:h:1@x", "-serial|HOST:PORT"},
+        {"-chardev udp,id=u,host=h", "-chardev|port="},
+        {"-chardev udp,id=u,port=1,path=/x", "-chardev|path="},
+        {"-chardev null,id=u,logfile=", "logfile="},
+        {"-chardev null,id=u,logappend=on", "logappend=on|logfile="},
+        {"-chardev socket,id=q,path=/q,server=on,wait=off,logfile=/l -mon chardev=q,mode=control",
+         "logfile=|QMP"},
+    };
+    REFUSED_ALL(refusals);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +232,7 @@ int main(void)
         cmocka_unit_test_teardown(monitors, teardown),
         cmocka_unit_test_teardown(isa_devices, teardown),
         cmocka_unit_test_teardown(defaults, teardown),
+        cmocka_unit_test_teardown(test_udp_and_logs, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
