@@ -2,6 +2,8 @@
 /* domain_net: the wires of the network cards, what is behind them, and the cards' option ROMs. */
 #include "domain_int.h"
 
+#include <string.h>
+
 #include "hw/core/log.h"
 #include "hw/core/loop.h"
 #include "hw/xen/confine.h"
@@ -81,11 +83,60 @@ bool domain_open_nets(struct domain *d, struct err *err)
     return true;
 }
 
+static bool same_rom(const struct config_nic *a, const struct config_nic *b)
+{
+    return a->model == b->model && !b->no_rom &&
+           (a->romfile && b->romfile ? !strcmp(a->romfile, b->romfile) : a->romfile == b->romfile);
+}
+
+static bool load_nic_rom(struct rom *rom, const struct config *c, const struct config_nic *nic,
+                         struct err *err)
+{
+    static const struct {
+        const char *card;
+        uint16_t vendor, device;
+    } models[] = {
+        [CONFIG_NE2K_PCI] = {"ne2k_pci", 0x10EC, 0x8029},
+        [CONFIG_PCNET] = {"pcnet", 0x1022, 0x2000},
+        [CONFIG_RTL8139] = {"rtl8139", 0x10EC, 0x8139},
+        [CONFIG_E1000] = {"e1000", 0x8086, 0x100E},
+        [CONFIG_E1000_82545EM] = {"e1000", 0x8086, 0x100F},
+    };
+    const char *const *dirs = (const char *const *)c->rom_dirs;
+    const uint16_t vendor = models[nic->model].vendor, device = models[nic->model].device;
+    if (nic->romfile)
+        return rom_load(rom, nic->romfile, dirs, c->rom_dir_count, vendor, device, err);
+    if (!rom_load_ipxe(rom, models[nic->model].card, dirs, c->rom_dir_count, vendor, device, err))
+        log_warn("network card %s cannot be started from: %s", models[nic->model].card, err->text);
+    return true;
+}
+
 bool domain_load_nic_roms(struct domain *d, struct err *err)
 {
-    (void)d;
-    (void)err;
+    const struct config_nic *nics = d->config->nics;
+    for (size_t i = 0; i < d->config->nic_count; i++) {
+        size_t first = 0;
+        if (nics[i].no_rom || nics[i].model == CONFIG_NE2K_ISA)
+            continue;
+        while (first < i && !same_rom(&nics[i], &nics[first]))
+            first++;
+        if (first < i)
+            d->nic_roms[i] = d->nic_roms[first];
+        else if (!load_nic_rom(&d->nic_roms[i], d->config, &nics[i], err))
+            return false;
+    }
     return true;
+}
+
+/* Two cards of one model show the same. */
+static void free_nic_roms(struct domain *d)
+{
+    for (size_t i = 0; i < d->config->nic_count; i++) {
+        for (size_t other = i + 1; other < d->config->nic_count; other++)
+            if (d->nic_roms[other].data == d->nic_roms[i].data)
+                d->nic_roms[other] = (struct rom){0};
+        rom_free(&d->nic_roms[i]);
+    }
 }
 
 void domain_close_nets(struct domain *d)
@@ -94,8 +145,7 @@ void domain_close_nets(struct domain *d)
         timer_destroy(&d->announce);
     for (size_t i = 0; i < d->config->netdev_count; i++)
         net_free(d->nets[i]);
-    for (size_t i = 0; i < d->config->nic_count; i++)
-        rom_free(&d->nic_roms[i]);
+    free_nic_roms(d);
 }
 
 void domain_quiesce_nets(struct domain *d)

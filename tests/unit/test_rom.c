@@ -121,7 +121,8 @@ static int make_dir(void **state)
 
 static int remove_dir(void **state)
 {
-    static const char *const names[] = {"good.bin", "bad.bin", "big.bin", "empty.bin"};
+    static const char *const names[] = {"good.bin",  "bad.bin",      "big.bin",
+                                        "empty.bin", "efi-card.rom", "pxe-card.rom"};
     char path[256];
     (void)state;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -178,6 +179,119 @@ static void test_load(void **state)
     assert_non_null(strstr(err.text, "no size"));
 }
 
+static void put_pcir(uint8_t *image, uint16_t vendor, uint16_t device, uint8_t code, bool last)
+{
+    make_image(image);
+    image[PCIR + 4] = (uint8_t)vendor;
+    image[PCIR + 5] = (uint8_t)(vendor >> 8);
+    image[PCIR + 6] = (uint8_t)device;
+    image[PCIR + 7] = (uint8_t)(device >> 8);
+    image[PCIR + 0x14] = code;
+    image[PCIR + 0x15] = last ? 0x80 : 0;
+    if (code == 0)
+        fix_checksum(image);
+}
+
+static void assert_ids(const uint8_t *image)
+{
+    assert_memory_equal(image + PCIR + 4, "\x34\x12\x11\x11", 4);
+}
+
+/* iPXE's images get the ids of the card, the file keeps its own. */
+static void test_ipxe(void **state)
+{
+    uint8_t file[2 * BYTES + 100] = {0};
+    char path[256];
+    const char *const dirs[] = {"/nonexistent", dir};
+    struct rom rom;
+    struct err err;
+    (void)state;
+    assert_false(rom_load_ipxe(&rom, "card", dirs, 2, VENDOR, DEVICE, &err));
+    assert_non_null(strstr(err.text, "ipxe-qemu"));
+    assert_null(rom.data);
+
+    put_pcir(file, VENDOR, DEVICE, 0, true); /* only for a BIOS, and right as it is */
+    write_file("pxe-card.rom", file, BYTES);
+    assert_true(rom_load_ipxe(&rom, "card", dirs, 2, VENDOR, DEVICE, &err));
+    assert_int_equal(rom.len, BYTES);
+    rom_free(&rom);
+
+    put_pcir(file, VENDOR, 0x2222, 0, false); /* for both kinds of firmware: it is preferred */
+    put_pcir(file + BYTES, 0xFFF3, 0, 3, true);
+    write_file("efi-card.rom", file, sizeof(file));
+    assert_true(rom_load_ipxe(&rom, "card", dirs, 2, VENDOR, DEVICE, &err));
+    assert_int_equal(rom.len, sizeof(file));
+    assert_ids(rom.data);
+    assert_ids(rom.data + BYTES);
+    assert_true(rom_check(rom.data, rom.len, "x", VENDOR, DEVICE, &err));
+    assert_memory_equal(rom.data + BYTES + PCIR + 8, file + BYTES + PCIR + 8, BYTES - PCIR - 8);
+    rom_free(&rom);
+
+    /* By its name: only what names no card. */
+    snprintf(path, sizeof(path), "%s/efi-card.rom", dir);
+    assert_false(rom_load(&rom, path, NULL, 0, VENDOR, DEVICE, &err));
+    assert_non_null(strstr(err.text, "1234:2222, not 1234:1111"));
+    put_pcir(file, 0, 0, 0, false);
+    write_file("efi-card.rom", file, sizeof(file));
+    assert_true(rom_load(&rom, path, NULL, 0, VENDOR, DEVICE, &err));
+    assert_ids(rom.data);
+    rom_free(&rom);
+    FILE *f = fopen(path, "rb");
+    uint8_t now[sizeof(file)];
+    assert_non_null(f);
+    assert_int_equal(fread(now, 1, sizeof(now), f), sizeof(now));
+    fclose(f);
+    assert_memory_equal(now, file, sizeof(file));
+
+    /* A second image that is none, or whose structure is elsewhere: left alone. */
+    static const struct {
+        unsigned at;
+        uint8_t value;
+    } changes[] = {{BYTES, 0}, {BYTES + 0x19, 0xFF}, {BYTES + 0x18, 0x64}, {PCIR + 0x10, 0}};
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        put_pcir(file, 0, 0, 0, false);
+        put_pcir(file + BYTES, 0xFFF3, 0, 3, false);
+        file[changes[i].at] = changes[i].value;
+        fix_checksum(file);
+        write_file("efi-card.rom", file, sizeof(file));
+        assert_true(rom_load_ipxe(&rom, "card", dirs, 2, VENDOR, DEVICE, &err));
+        assert_ids(rom.data);
+        assert_memory_equal(rom.data + BYTES, file + BYTES, BYTES);
+        rom_free(&rom);
+    }
+    file[20] ^= 1;
+    write_file("efi-card.rom", file, sizeof(file));
+    assert_false(rom_load_ipxe(&rom, "card", dirs, 2, VENDOR, DEVICE, &err));
+    assert_non_null(strstr(err.text, "damaged"));
+    assert_null(rom.data);
+}
+
+/* The real ones, where they are installed. */
+static void test_debian_ipxe(void **state)
+{
+    static const struct {
+        const char *card;
+        uint16_t vendor, device;
+    } cards[] = {{"ne2k_pci", 0x10EC, 0x8029},
+                 {"pcnet", 0x1022, 0x2000},
+                 {"rtl8139", 0x10EC, 0x8139},
+                 {"e1000", 0x8086, 0x100E},
+                 {"e1000", 0x8086, 0x100F}};
+    (void)state;
+    if (access("/usr/lib/ipxe/qemu/efi-e1000.rom", R_OK)) {
+        print_message("skip: no iPXE here (package ipxe-qemu)\n");
+        skip();
+    }
+    for (size_t i = 0; i < sizeof(cards) / sizeof(cards[0]); i++) {
+        struct rom rom;
+        struct err err;
+        if (!rom_load_ipxe(&rom, cards[i].card, NULL, 0, cards[i].vendor, cards[i].device, &err))
+            fail_msg("%s", err.text);
+        assert_true(rom.len >= 65536);
+        rom_free(&rom);
+    }
+}
+
 /* The real one, where it is installed. */
 static void test_debian_vga_bios(void **state)
 {
@@ -198,9 +312,9 @@ static void test_debian_vga_bios(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_check),
-        cmocka_unit_test(test_load),
-        cmocka_unit_test(test_debian_vga_bios),
+        cmocka_unit_test(test_check),       cmocka_unit_test(test_load),
+        cmocka_unit_test(test_ipxe),        cmocka_unit_test(test_debian_vga_bios),
+        cmocka_unit_test(test_debian_ipxe),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
