@@ -35,10 +35,11 @@ struct domain {
         *hmps[CONFIG_MAX_HMPS]; /* of the monitors for people: by index of config->hmps */
     struct hmp_console *hmp_consoles[CONFIG_MAX_HMPS];
     struct rom vga_rom;
-    struct net *nets[CONFIG_MAX_NETDEVS]; /* by index of config->netdevs */
-    struct rom nic_roms[CONFIG_MAX_NICS]; /* by index of config->nics */
-    struct timer announce;                /* the next round of domain_announce */
-    struct qmp_announce announcing;       /* what is left of it */
+    struct net *nets[CONFIG_MAX_NETDEVS];          /* by index of config->netdevs */
+    struct capture *captures[CONFIG_MAX_CAPTURES]; /* -object filter-dump, object-add; or NULL */
+    struct rom nic_roms[CONFIG_MAX_NICS];          /* by index of config->nics */
+    struct timer announce;                         /* the next round of domain_announce */
+    struct qmp_announce announcing;                /* what is left of it */
     struct companion *companion;
     struct backend *backend; /* serves PV devices; NULL: none without the platform device */
     struct input_keyboard pv_keyboard;
@@ -117,6 +118,8 @@ void domain_announce_as(void *opaque, const struct qmp_announce *how);
 
 bool domain_net_info(void *opaque, size_t index, struct qmp_net_info *info);
 void domain_set_link(void *opaque, size_t index, bool up);
+bool domain_capture(void *opaque, const struct qmp_capture *what, struct err *err);
+bool domain_end_capture(void *opaque, const char *id);
 
 /* -device's id of the network card there, or "". */
 const char *domain_pci_id(const struct domain *d, uint8_t devfn);

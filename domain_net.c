@@ -7,6 +7,7 @@
 #include "hw/core/log.h"
 #include "hw/core/loop.h"
 #include "hw/xen/confine.h"
+#include "net/capture.h"
 #include "net/net.h"
 
 /* Switches learn from the first frame they see; the rest is for those that were being changed
@@ -65,6 +66,17 @@ static bool confine_user(const struct netdev_config *netdev, struct err *err)
     return confine_network(&confinement, err);
 }
 
+static bool open_capture(struct domain *d, size_t index, struct err *err)
+{
+    const struct config_capture *c = &d->config->captures[index];
+    int fd = capture_create(c->id, c->file, err);
+    if (fd < 0)
+        return false;
+    d->captures[index] =
+        capture_new(d->loop, d->nets[c->netdev], c->id, fd, c->file, c->maxlen, err);
+    return d->captures[index];
+}
+
 bool domain_open_nets(struct domain *d, struct err *err)
 {
     const struct config *c = d->config;
@@ -80,6 +92,9 @@ bool domain_open_nets(struct domain *d, struct err *err)
         if (!netdev_open(&netdev, d->loop, d->nets[i], err))
             return false;
     }
+    for (size_t i = 0; i < c->capture_count; i++)
+        if (!open_capture(d, i, err))
+            return false;
     return true;
 }
 
@@ -143,6 +158,8 @@ void domain_close_nets(struct domain *d)
 {
     if (d->announce.clock)
         timer_destroy(&d->announce);
+    for (size_t i = 0; i < CONFIG_MAX_CAPTURES; i++)
+        capture_free(d->captures[i]);
     for (size_t i = 0; i < d->config->netdev_count; i++)
         net_free(d->nets[i]);
     free_nic_roms(d);

@@ -4,8 +4,10 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "hw/pc/machine.h"
+#include "net/capture.h"
 #include "net/net.h"
 
 /* A card's name: its id, or as qemu makes it up, by its place among those of its model. */
@@ -71,6 +73,51 @@ void domain_set_link(void *opaque, size_t index, bool up)
     size_t n = netdev_of(d->config, index);
     if (n != CONFIG_NO_NETDEV)
         net_set_link(d->nets[n], up);
+}
+
+static struct net *find_net(const struct domain *d, const char *id)
+{
+    for (size_t i = 0; i < d->config->netdev_count; i++)
+        if (!strcmp(d->config->netdevs[i].id, id))
+            return d->nets[i];
+    return NULL;
+}
+
+static struct capture **find_capture(struct domain *d, const char *id)
+{
+    for (size_t i = 0; i < CONFIG_MAX_CAPTURES; i++)
+        if (d->captures[i] && !strcmp(capture_id(d->captures[i]), id))
+            return &d->captures[i];
+    return NULL;
+}
+
+bool domain_capture(void *opaque, const struct qmp_capture *what, struct err *err)
+{
+    struct domain *d = opaque;
+    struct net *net = find_net(d, what->netdev);
+    struct capture **place = NULL;
+    for (size_t i = 0; i < CONFIG_MAX_CAPTURES && !place; i++)
+        if (!d->captures[i])
+            place = &d->captures[i];
+    bool taken = find_capture(d, what->id);
+    if (net && place && !taken) {
+        *place = capture_new(d->loop, net, what->id, what->fd, what->file, what->maxlen, err);
+        return *place;
+    }
+    close(what->fd);
+    return !net    ? err_set(err, "there is no -netdev '%s'", what->netdev)
+           : taken ? err_set(err, "attempt to add duplicate property '%s'", what->id)
+                   : err_set(err, "there are at most %d captures", CONFIG_MAX_CAPTURES);
+}
+
+bool domain_end_capture(void *opaque, const char *id)
+{
+    struct capture **c = find_capture(opaque, id);
+    if (!c)
+        return false;
+    capture_free(*c);
+    *c = NULL;
+    return true;
 }
 
 const char *domain_pci_id(const struct domain *d, uint8_t devfn)

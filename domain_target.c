@@ -269,6 +269,8 @@ bool domain_open_monitors(struct domain *d, struct err *err)
         .net = domain_net_info,
         .set_link = domain_set_link,
         .announce = domain_announce_as,
+        .capture = domain_capture,
+        .end_capture = domain_end_capture,
         .input = d->input,
         .display = d->display,
         .wakeup = target_wakeup,

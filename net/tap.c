@@ -32,7 +32,7 @@ struct tap {
     struct net *net;
     struct loop *loop;
     struct tap_end end;
-    const struct netdev_config *config;
+    char described[256];
     struct loop_source source;
     bool reading; /* as the wire wants it */
     bool full;    /* the wire waits for room */
@@ -223,12 +223,18 @@ static void ready(void *opaque, uint32_t events)
 static void tap_describe(const void *opaque, char *out, size_t size)
 {
     const struct tap *t = opaque;
-    const struct netdev_config *c = t->config;
-    int n = *t->end.name ? snprintf(out, size, "tap,ifname=%s", t->end.name)
-                         : snprintf(out, size, "tap,fd=%d", c->fd);
-    if (n > 0 && (size_t)n < size && c->fd < 0)
-        snprintf(out + n, size - (size_t)n, ",script=%s,downscript=%s",
-                 c->script ? c->script : "no", c->downscript ? c->downscript : "no");
+    snprintf(out, size, "%s", t->described);
+}
+
+static void describe(struct tap *t, const struct netdev_config *c)
+{
+    if (!*t->end.name)
+        snprintf(t->described, sizeof(t->described), "tap,fd=%d", c->fd);
+    else if (c->fd >= 0)
+        snprintf(t->described, sizeof(t->described), "tap,ifname=%s,fd=%d", t->end.name, c->fd);
+    else
+        snprintf(t->described, sizeof(t->described), "tap,ifname=%s,script=%s,downscript=%s",
+                 t->end.name, c->script ? c->script : "no", c->downscript ? c->downscript : "no");
 }
 
 static void tap_free(void *opaque)
@@ -263,7 +269,6 @@ bool netdev_open_tap(const struct netdev_config *config, struct loop *loop, stru
         return err_set(err, "out of memory");
     t->net = net;
     t->loop = loop;
-    t->config = config;
     if (!tap_open(&t->end, config, err)) {
         free(t);
         return false;
@@ -274,6 +279,7 @@ bool netdev_open_tap(const struct netdev_config *config, struct loop *loop, stru
         return false;
     }
     loop_watch_events(loop, &t->source, 0);
+    describe(t, config);
     net_attach_backend(net, t->end.vnet_hdr && config->vnet_hdr ? &offloading : &ops, t);
     return true;
 }
