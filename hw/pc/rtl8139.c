@@ -197,8 +197,11 @@ void rtl8139_update(struct rtl8139 *r)
     } else if (timer_armed(&r->timer)) {
         timer_disarm(&r->timer);
     }
+    const bool wanted = rtl8139_wants_frames(r);
     if (r->net)
-        net_receiving(r->net, rtl8139_wants_frames(r));
+        net_receiving(r->net, wanted);
+    if (!wanted && timer_armed(&r->starved))
+        timer_disarm(&r->starved);
     update_irq(r);
 }
 
