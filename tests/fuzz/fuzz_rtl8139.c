@@ -21,17 +21,15 @@ struct fuzz {
     struct net *net;
     struct rtl8139 *nic;
     bool full;
+    uint32_t sum;
 };
 
 static enum net_sent sent(void *opaque, const uint8_t *frame, size_t len,
                           const struct net_offload *offload)
 {
     struct fuzz *z = opaque;
-    static volatile uint8_t sink;
     fuzz_assert(len >= NET_HEADER_LEN && len <= NET_MAX_FRAME && !offload);
-    for (size_t i = 0; i < len; i += 61)
-        sink = frame[i];
-    sink = frame[len - 1];
+    z->sum += nic_fcs(frame, len); /* all of it is there */
     return z->full ? NET_FULL : NET_SENT;
 }
 
