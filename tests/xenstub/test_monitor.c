@@ -67,6 +67,12 @@ static int start(void **state, bool restricted)
                                 "chardev=b,privileged=on",
                                 "-add-fd",
                                 words[2],
+                                "-device",
+                                "rtl8139,id=nic0,netdev=net0,mac=00:16:3e:00:00:07,romfile=",
+                                "-netdev",
+                                "null,id=net0",
+                                "-device",
+                                "pcnet,mac=00:16:3e:00:00:08,addr=9,romfile=",
                                 "-chroot",
                                 mkdtemp(m->root),
                                 "-runas",
@@ -171,6 +177,24 @@ static void files_are_for_the_privileged(void **state)
     say(m, 1, "info status\r", "VM status");
 }
 
+static void network_cards(void **state)
+{
+    struct machine *m = *state;
+    say(m, 0, "", "(qemu) ");
+    say(m, 0, "info network\r",
+        "nic0: type=nic,model=rtl8139,macaddr=00:16:3e:00:00:07,link=on\r\n \\ net0: "
+        "type=null\r\n");
+    say(m, 0, "info network\r",
+        "pcnet.0: type=nic,model=pcnet,macaddr=00:16:3e:00:00:08,no cable\r\n");
+    say(m, 0, "set_link net0 off\rinfo network\r", "00:16:3e:00:00:07,link=off");
+    say(m, 0, "set_link nic\t on\rinfo network\r", "00:16:3e:00:00:07,link=on");
+    say(m, 0, "set_link pcnet.0 on\r", "nothing is behind 'pcnet.0'");
+    say(m, 0, "announce_self\rinfo pci\r", "PCI device 10ec:8139");
+    say(m, 0, "info pci\r", "id \"nic0\"");
+    say(m, 0, "info pci\r", "device   9, function 0");
+    say(m, 0, "object_add filter-dump,id=f,netdev=net0,file=/x\r", "declared privileged");
+}
+
 /* Whoever sees the guest's screen would have the host's files. */
 static void a_console_is_never_privileged(void **state)
 {
@@ -217,6 +241,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(lines_are_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(lines_are_answered, setup_restricted, teardown),
         cmocka_unit_test_setup_teardown(files_are_for_the_privileged, setup, teardown),
+        cmocka_unit_test_setup_teardown(network_cards, setup, teardown),
+        cmocka_unit_test_setup_teardown(network_cards, setup_restricted, teardown),
         cmocka_unit_test(a_console_is_never_privileged),
         cmocka_unit_test_setup_teardown(quit_ends_the_process, setup, teardown),
     };
