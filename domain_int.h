@@ -118,6 +118,7 @@ void domain_announce_as(void *opaque, const struct qmp_announce *how);
 
 bool domain_net_info(void *opaque, size_t index, struct qmp_net_info *info);
 void domain_set_link(void *opaque, size_t index, bool up);
+bool domain_capturing(void *opaque, const char *id);
 bool domain_capture(void *opaque, const struct qmp_capture *what, struct err *err);
 bool domain_end_capture(void *opaque, const char *id);
 

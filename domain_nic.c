@@ -91,6 +91,11 @@ static struct capture **find_capture(struct domain *d, const char *id)
     return NULL;
 }
 
+bool domain_capturing(void *opaque, const char *id)
+{
+    return find_capture(opaque, id);
+}
+
 bool domain_capture(void *opaque, const struct qmp_capture *what, struct err *err)
 {
     struct domain *d = opaque;
@@ -99,15 +104,13 @@ bool domain_capture(void *opaque, const struct qmp_capture *what, struct err *er
     for (size_t i = 0; i < CONFIG_MAX_CAPTURES && !place; i++)
         if (!d->captures[i])
             place = &d->captures[i];
-    bool taken = find_capture(d, what->id);
-    if (net && place && !taken) {
+    if (net && place) {
         *place = capture_new(d->loop, net, what->id, what->fd, what->file, what->maxlen, err);
         return *place;
     }
     close(what->fd);
-    return !net    ? err_set(err, "there is no -netdev '%s'", what->netdev)
-           : taken ? err_set(err, "attempt to add duplicate property '%s'", what->id)
-                   : err_set(err, "there are at most %d captures", CONFIG_MAX_CAPTURES);
+    return net ? err_set(err, "there are at most %d captures", CONFIG_MAX_CAPTURES)
+               : err_set(err, "there is no -netdev '%s'", what->netdev);
 }
 
 bool domain_end_capture(void *opaque, const char *id)

@@ -269,6 +269,7 @@ bool domain_open_monitors(struct domain *d, struct err *err)
         .net = domain_net_info,
         .set_link = domain_set_link,
         .announce = domain_announce_as,
+        .capturing = domain_capturing,
         .capture = domain_capture,
         .end_capture = domain_end_capture,
         .input = d->input,

@@ -193,6 +193,7 @@ struct qmp_target {
     /* Plugs the cable of net(index) in, or pulls it out. */
     void (*set_link)(void *opaque, size_t index, bool up);
     void (*announce)(void *opaque, const struct qmp_announce *how);
+    bool (*capturing)(void *opaque, const char *id); /* there is one with this id */
     bool (*capture)(void *opaque, const struct qmp_capture *what, struct err *err);
     bool (*end_capture)(void *opaque, const char *id); /* false: there is none with this id */
 

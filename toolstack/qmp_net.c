@@ -150,6 +150,8 @@ void qmp_cmd_object_add(struct qmp_call *call)
     else if (qmp_find_net(call->qmp, what.netdev, &info) < 0 || !info.netdev ||
              strcmp(info.netdev, what.netdev) != 0)
         qmp_fail(call, QMP_GENERIC, "there is no -netdev '%.64s'", what.netdev);
+    else if (t->capturing && t->capturing(t->opaque, what.id)) /* before the file is emptied */
+        qmp_fail(call, QMP_GENERIC, "attempt to add duplicate property '%s'", what.id);
     if (call->error_class)
         return;
     what.maxlen = (uint32_t)maxlen;

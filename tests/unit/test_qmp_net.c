@@ -78,6 +78,12 @@ static bool t_capture(void *opaque, const struct qmp_capture *what, struct err *
     return outcome(err);
 }
 
+static bool t_capturing(void *opaque, const char *id)
+{
+    (void)opaque;
+    return !strcmp(id, "busy");
+}
+
 static bool t_end_capture(void *opaque, const char *id)
 {
     (void)opaque;
@@ -92,6 +98,7 @@ static int net_setup(void **state)
     target.net = t_net;
     target.set_link = t_set_link;
     target.announce = t_announce;
+    target.capturing = t_capturing;
     target.capture = t_capture;
     target.end_capture = t_end_capture;
     return result;
@@ -254,6 +261,8 @@ static void test_captures(void **state)
         {"\"qom-type\":\"iothread\",\"id\":\"a\"", "iothread|filter-dump"},
         {"\"qom-type\":\"filter-dump\",\"id\":\"1\",\"netdev\":\"net0\",\"file\":\"/x\"", "'id'"},
         {"\"qom-type\":\"filter-dump\",\"id\":\"a\",\"file\":\"/x\"", "'netdev'"},
+        {"\"qom-type\":\"filter-dump\",\"id\":\"busy\",\"netdev\":\"net0\",\"file\":\"/\"",
+         "duplicate|busy"},
         {"\"qom-type\":\"filter-dump\",\"id\":\"a\",\"netdev\":\"net0\"", "'file'"},
         {"\"qom-type\":\"filter-dump\",\"id\":\"a\",\"netdev\":\"net0\",\"file\":\"\"", "'file'"},
         {"\"qom-type\":\"filter-dump\",\"id\":\"a\",\"netdev\":\"nic0\",\"file\":\"/x\"", "nic0"},

@@ -193,6 +193,18 @@ static void network_cards(void **state)
     say(m, 0, "info pci\r", "id \"nic0\"");
     say(m, 0, "info pci\r", "device   9, function 0");
     say(m, 0, "object_add filter-dump,id=f,netdev=net0,file=/x\r", "declared privileged");
+    say(m, 1, "object_add filter-dump,id=f,netdev=net0,file=/x\r", "confined process has no files");
+
+    /* Into a descriptor that the toolstack gave: a header, then what the card announces. */
+    struct stat st;
+    say(m, 1, "object_add filter-dump,id=f,netdev=net0,file=/dev/fdset/4\rinfo name\r", "stub\r\n");
+    say(m, 1, "object_add filter-dump,id=f,netdev=net0,file=/dev/fdset/4\r",
+        "Error: attempt to add duplicate");
+    say(m, 1, "announce_self nic0\robject_del f\rinfo name\r", "stub\r\n");
+    assert_null(strstr(m->text, "Error"));
+    assert_int_equal(stat(m->picture, &st), 0);
+    assert_true(st.st_size >= 24 + 16 + 60);
+    say(m, 1, "object_del f\r", "not found");
 }
 
 /* Whoever sees the guest's screen would have the host's files. */
