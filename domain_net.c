@@ -119,10 +119,13 @@ static bool load_nic_rom(struct rom *rom, const struct config *c, const struct c
     };
     const char *const *dirs = (const char *const *)c->rom_dirs;
     const uint16_t vendor = models[nic->model].vendor, device = models[nic->model].device;
+    struct err why;
     if (nic->romfile)
-        return rom_load(rom, nic->romfile, dirs, c->rom_dir_count, vendor, device, err);
-    if (!rom_load_ipxe(rom, models[nic->model].card, dirs, c->rom_dir_count, vendor, device, err))
-        log_warn("network card %s cannot be started from: %s", models[nic->model].card, err->text);
+        return rom_load(rom, nic->romfile, dirs, c->rom_dir_count, vendor, device, &why) ||
+               err_set(err, "-device %s: romfile=: %s", config_nic_name(nic->model), why.text);
+    if (!rom_load_ipxe(rom, models[nic->model].card, dirs, c->rom_dir_count, vendor, device, &why))
+        log_warn("-device %s: the guest cannot start from it: %s", config_nic_name(nic->model),
+                 why.text);
     return true;
 }
 
