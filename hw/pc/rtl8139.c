@@ -210,11 +210,14 @@ static void timer_over(void *opaque)
     rtl8139_update(opaque);
 }
 
-/* Something has changed that may have brought buffers. */
+/* Something has changed that may have brought buffers. Without a wire there are no turns either:
+ * what didn't fit into one goes on here. */
 static void buffers_free(struct rtl8139 *r)
 {
     if (r->net)
         net_ready(r->net);
+    else if (r->polled)
+        rtl8139_transmit(r);
 }
 
 static void starved_over(void *opaque)

@@ -644,6 +644,27 @@ static void receiving_to_nowhere(void **state)
     take_packet(own_mac, 60, 7, 0x4001);
 }
 
+/* CVE-2018-17958: lengths near the limits of what is said in 13 and 16 bits. */
+static void frames_of_any_length(void **state)
+{
+    static const size_t lens[] = {4087,  4088,  4092,  8179,  8183,  8187,  8188,  8192,
+                                  16380, 32764, 32768, 65527, 65531, 65535, 65536, NET_MAX_FRAME};
+    struct net_stats stats;
+    (void)state;
+    for (unsigned size = 0; size < 4; size++) {
+        for (unsigned i = 0; i < sizeof(lens) / sizeof(lens[0]); i++) {
+            start(t, APM | size << 11);
+            assert_true(deliver(t, own_mac, lens[i], 1)); /* none is held: it would be for ever */
+            if (!empty())
+                take_packet(own_mac, lens[i], 1, 0x4001);
+            assert_true(deliver(t, own_mac, 60, 2));
+            take_packet(own_mac, 60, 2, 0x4001);
+        }
+    }
+    net_stats(t->net, &stats);
+    assert_true(stats.rx_dropped > 0);
+}
+
 static void early_receive(void **state)
 {
     (void)state;
@@ -863,6 +884,7 @@ int main(void)
         TEST(nearly_full),
         TEST(the_receiver_starts_anew),
         TEST(receiving_to_nowhere),
+        TEST(frames_of_any_length),
         TEST(early_receive),
         TEST(loopback),
         TEST(the_cable_is_pulled),

@@ -400,6 +400,24 @@ static void loopback_with_offloads(void **state)
     assert_true(isr(t) & RXOVW);
 }
 
+/* Without a wire there are no turns: the rest goes on with the next access. */
+static void no_cable_ever(void **state)
+{
+    (void)state;
+    rtl8139_rig_free(t);
+    t = rtl8139_rig_new(false);
+    start_cplus(0, APM);
+    for (unsigned i = 0; i < 64; i++)
+        put_tx(TX_RING + 16 * i, OWN | FS | LS | 60, 0, TX_DATA);
+    for (unsigned i = 0; i < 64; i++)
+        put_tx(HI_RING + 16 * i, OWN | FS | LS | 60, 0, TX_DATA);
+    rig_outb(t->rig, TPPOLL, HPQ | NPQ);
+    for (unsigned i = 0; i < 3; i++)
+        isr(t);
+    assert_int_equal(get32(t, TX_RING + 16 * 63) & OWN, 0);
+    assert_int_equal(get32(t, HI_RING + 16 * 63) & OWN, 0);
+}
+
 /* ---- Receiving ---- */
 
 static void frames_are_received(void **state)
@@ -728,6 +746,7 @@ int main(void)
         TEST(large_send),
         TEST(offloads_that_do_not_fit),
         TEST(loopback_with_offloads),
+        TEST(no_cable_ever),
         TEST(frames_are_received),
         TEST(a_frame_in_several_buffers),
         TEST(checksums_are_looked_at),
