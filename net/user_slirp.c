@@ -46,6 +46,7 @@ struct user_slirp {
     struct pollfd *fds; /* the first is `socket` */
     size_t fd_count, fd_room;
     struct slirp_timer timers[MAX_TIMERS];
+    bool idle;     /* libslirp has nothing to wait for */
     uint64_t lost; /* frames to the guest, not told yet */
     unsigned first, waiting;
     size_t slot_len[SLOTS];
@@ -302,6 +303,14 @@ static int get_events(int index, void *opaque)
     return got;
 }
 
+/* Fragments of IPv4 packets are not for libslirp: putting them together is where hostile ones get
+ * at its memory (4.7.0 still uses what it has freed). RFC 791, 3.1: an offset, or more to come. */
+static bool is_fragment(const uint8_t *frame, size_t len)
+{
+    return len >= NET_HEADER_LEN + 20 && frame[12] == 0x08 && frame[13] == 0x00 &&
+           ((frame[NET_HEADER_LEN + 6] & 0x3F) || frame[NET_HEADER_LEN + 7]);
+}
+
 /* What the guest has sent, a batch. False: the main process has gone. */
 static bool from_guest(struct user_slirp *u)
 {
@@ -318,7 +327,9 @@ static bool from_guest(struct user_slirp *u)
     for (int i = 0; i < n; i++) {
         if (!messages[i].msg_len)
             return false;
-        if (messages[i].msg_len >= NET_HEADER_LEN)
+        if (is_fragment(u->in[i], messages[i].msg_len))
+            guest_error("user network", "a fragment of an IP packet goes no further");
+        else if (messages[i].msg_len >= NET_HEADER_LEN)
             slirp_input(u->slirp, u->in[i], (int)messages[i].msg_len);
     }
     return true;
@@ -362,10 +373,30 @@ static void run_timers(struct user_slirp *u)
     }
 }
 
+/*
+ * Nothing is open but what waits for connections. libslirp wants to be called every second whatever
+ * there is, and every half if anything listens; this is how it can be seen that it has no use for
+ * it: each line of its table but the first is a forward's. Should that look different one day, we
+ * are woken again, no more.
+ */
+static bool is_idle(struct user_slirp *u)
+{
+    static const char forward[] = "[HOST_FORWARD]";
+    char *table = slirp_connection_info(u->slirp);
+    size_t lines = 0, forwards = 0;
+    for (const char *c = table; c && (c = strchr(c, '\n')); c++)
+        lines++;
+    for (const char *c = table; c && (c = strstr(c, forward)); c++)
+        forwards++;
+    bool idle = table && lines == forwards + 1;
+    g_free(table);
+    return idle;
+}
+
 /* For poll(2): until the first timer, or what libslirp says; -1: nothing is due ever. */
 static int patience(const struct user_slirp *u, uint32_t slirp_ms)
 {
-    int64_t now = 0, most = slirp_ms == UINT32_MAX ? INT64_MAX : slirp_ms;
+    int64_t now = 0, most = u->idle ? INT64_MAX : slirp_ms;
     for (unsigned i = 0; i < MAX_TIMERS; i++) {
         const struct slirp_timer *t = &u->timers[i];
         if (!t->fn || t->at == INT64_MAX)
@@ -389,11 +420,18 @@ static bool turn(struct user_slirp *u)
     int n = poll(u->fds, behind ? 1 : u->fd_count, patience(u, slirp_ms));
     if (n < 0 && errno != EINTR)
         return false;
-    /* Its timers are seen to in any case; its sockets only if they were looked at. */
+    u->idle = n == 0 && is_idle(u);
+    /* First, so that it knows what time it is. Its timers are seen to in any case; its sockets only
+     * if they were looked at. */
     slirp_pollfds_poll(u->slirp, n < 0 || behind, get_events, u);
     run_timers(u);
-    return (n <= 0 || !(u->fds[0].revents & (POLLIN | POLLHUP | POLLERR)) || from_guest(u)) &&
-           flush_slots(u);
+    if (n > 0 && u->fds[0].revents & (POLLIN | POLLHUP | POLLERR)) {
+        if (!from_guest(u))
+            return false;
+        /* A frame that waited for the guest's address (ARP) goes now. */
+        slirp_pollfds_poll(u->slirp, 1, get_events, u);
+    }
+    return flush_slots(u);
 }
 
 int user_slirp_serve(struct user_slirp *u, int socket)

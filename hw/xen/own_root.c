@@ -105,10 +105,13 @@ bool own_root(const char *folder, struct err *err)
 {
     char resolver[16384];
     size_t len = read_resolver(resolver, sizeof(resolver));
+    if (!new_namespace(err))
+        return false;
+    /* It may be below PLACE, and is wanted as this namespace has it. */
     int fd = folder ? open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     if (folder && fd < 0)
         return err_set(err, "%s: %s", folder, strerror(errno));
-    bool ok = new_namespace(err) && fill(fd, folder, resolver, len, err) && enter(err);
+    bool ok = fill(fd, folder, resolver, len, err) && enter(err);
     if (fd >= 0)
         close(fd);
     return ok;
