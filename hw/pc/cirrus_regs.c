@@ -68,6 +68,9 @@ void cirrus_registers_changed(struct cirrus *c)
 {
     if ((c->seq[SEQ_EXTENDED_MODE] & SEQ7_LINEAR) || (c->crtc[CRTC_EXTENDED_DISPLAY] & CR1B_WRAP))
         vga_reach_all(&c->core);
+    /* Not what the manual says of SR1 bit 5; but the VGA BIOS that all guests are given sets it
+     * with each of its extended modes, and never clears it. */
+    c->core.always_on = c->seq[SEQ_EXTENDED_MODE] & SEQ7_LINEAR;
     bool wide = c->crtc[CRTC_EXTENDED_DISPLAY] & CR1B_WRAP;
     c->core.cell_mask = wide ? c->core.vram_bytes / 4 - 1 : 0xFFFF;
     cirrus_aperture_update(c);

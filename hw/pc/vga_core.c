@@ -481,7 +481,8 @@ void vga_core_frame(const struct vga_core *core, const struct vga_frame *blank,
                     struct vga_frame *frame)
 {
     memset(frame, 0, sizeof(*frame));
-    if (!(core->attr_index & ATTR_SOURCE) || (core->seq[SEQ_CLOCKING_MODE] & SEQ_SCREEN_OFF)) {
+    bool off = (core->seq[SEQ_CLOCKING_MODE] & SEQ_SCREEN_OFF) && !core->always_on;
+    if (!(core->attr_index & ATTR_SOURCE) || off) {
         frame->kind = VGA_BLANK;
         frame->width = blank->width;
         frame->height = blank->height;

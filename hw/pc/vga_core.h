@@ -98,6 +98,7 @@ struct vga_core {
     /* What a chip built on this one adds. Not saved here. */
     uint32_t bank;      /* added to addresses in the window */
     uint32_t cell_mask; /* where unchained addresses wrap: 0xFFFF or more */
+    bool always_on;     /* the sequencer does not turn the screen off */
 
     /* What the screen needs to know about writes; kept while somebody watches. */
     bool watched;

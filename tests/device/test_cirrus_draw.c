@@ -106,6 +106,24 @@ static void test_large_modes(void **state)
     }
 }
 
+/* The VGA BIOS sets SR1 to 21h with an extended mode, and leaves it. */
+static void test_screen_off_is_for_the_vga(void **state)
+{
+    const struct surface *s;
+    (void)state;
+    open_card(CARD_CIRRUS, "screen off");
+    cirrus_mode(WIDTH, HEIGHT, 8);
+    fill(0, MEMORY, 8);
+    index_out(0x3C4, 0x01, 0x21);
+    expect("mode", 8);
+    index_out(0x3C4, 0x07, 0x00);
+    display_refresh_now(scr.display);
+    s = display_surface(scr.display);
+    for (int i = 0; i < s->width * s->height; i++)
+        assert_int_equal(s->pixels[i] & 0xFFFFFF, 0);
+    close_screen();
+}
+
 static void test_cursor(void **state)
 {
     (void)state;
@@ -378,6 +396,7 @@ int main(void)
         cmocka_unit_test(test_vga_modes),
         cmocka_unit_test(test_modes),
         cmocka_unit_test(test_large_modes),
+        cmocka_unit_test(test_screen_off_is_for_the_vga),
         cmocka_unit_test(test_cursor),
         cmocka_unit_test(test_window),
         cmocka_unit_test(test_blts),
