@@ -115,14 +115,11 @@ struct cirrus *cirrus_realize(struct pci_bus *pci, struct bus *bus, struct hyper
     c->vram_where = HV_VRAM_PARKED;
     c->core.clock = clock;
     cirrus_memory_init(c);
-    uint8_t *vram = hv_vram_create(hv, CIRRUS_MEMORY, err);
-    bool ok = vram;
-    if (ok && (!vga_core_init(&c->core, hv, clock, vram, CIRRUS_MEMORY) ||
-               !vga_screen_init(&c->screen, &c->core, cirrus_frame, c)))
-        ok = err_set(err, "out of memory");
-    ok = ok && pci_device_init(&c->pci, pci, config->devfn, &id, err) &&
-         vga_ports_map(&c->ports, bus, cirrus_port_read, cirrus_port_write, c, err) &&
-         bus_map(bus, &c->window, IO_MEMORY, VGA_WINDOW, VGA_WINDOW_SIZE, err);
+    bool ok =
+        vga_screen_init(&c->screen, &c->core, hv, clock, CIRRUS_MEMORY, cirrus_frame, c, err) &&
+        pci_device_init(&c->pci, pci, config->devfn, &id, err) &&
+        vga_ports_map(&c->ports, bus, cirrus_port_read, cirrus_port_write, c, err) &&
+        bus_map(bus, &c->window, IO_MEMORY, VGA_WINDOW, VGA_WINDOW_SIZE, err);
     if (!ok) {
         destroy(&c->pci.device);
         return NULL;

@@ -284,12 +284,8 @@ struct vga *vga_realize(struct pci_bus *pci, struct bus *bus, struct hypervisor 
         free(v);
         return NULL;
     }
-    uint8_t *vram = hv_vram_create(hv, bytes, err);
-    bool ok = vram;
-    if (ok && (!vga_core_init(&v->core, hv, clock, vram, bytes) ||
-               !vga_screen_init(&v->screen, &v->core, frame, &v->core)))
-        ok = err_set(err, "out of memory");
-    ok = ok && pci_device_init(&v->pci, pci, config->devfn, &id, err) && map_all(v, err);
+    bool ok = vga_screen_init(&v->screen, &v->core, hv, clock, bytes, frame, &v->core, err) &&
+              pci_device_init(&v->pci, pci, config->devfn, &id, err) && map_all(v, err);
     if (!ok) {
         destroy(&v->pci.device);
         return NULL;

@@ -13,16 +13,22 @@
 #define BLANK_WIDTH  640
 #define BLANK_HEIGHT 480
 
-bool vga_screen_init(struct vga_screen *screen, struct vga_core *core,
+bool vga_screen_init(struct vga_screen *screen, struct vga_core *core, struct hypervisor *hv,
+                     struct clock *clock, uint32_t vram_bytes,
                      void (*frame)(void *opaque, const struct vga_frame *blank,
                                    struct vga_frame *frame, struct vga_overlay *overlay),
-                     void *opaque)
+                     void *opaque, struct err *err)
 {
+    uint8_t *vram = hv_vram_create(hv, vram_bytes, err);
+    if (!vram)
+        return false;
     screen->core = core;
     screen->frame = frame;
     screen->opaque = opaque;
-    screen->dirty = calloc(core->vram_bytes / PAGE / 8 + sizeof(*screen->dirty), 1);
-    return screen->dirty && vga_painter_init(&screen->painter);
+    screen->dirty = calloc(vram_bytes / PAGE / 8 + sizeof(*screen->dirty), 1);
+    return (screen->dirty && vga_core_init(core, hv, clock, vram, vram_bytes) &&
+            vga_painter_init(&screen->painter)) ||
+           err_set(err, "out of memory");
 }
 
 static void stop_tracking(struct vga_screen *s)

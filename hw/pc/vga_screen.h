@@ -26,11 +26,14 @@ struct vga_screen {
     void *opaque;
 };
 
-/* Prepares the screen of a core that has its memory; the core outlives it. False: out of memory. */
-bool vga_screen_init(struct vga_screen *screen, struct vga_core *core,
+/* What a card is before it has a place on a bus: creates `vram_bytes` of video memory, prepares the
+ * core on it, and the core's screen. hv, clock and core outlive the screen. False and *err: no
+ * memory; vga_screen_destroy and vga_core_destroy may be called all the same. */
+bool vga_screen_init(struct vga_screen *screen, struct vga_core *core, struct hypervisor *hv,
+                     struct clock *clock, uint32_t vram_bytes,
                      void (*frame)(void *opaque, const struct vga_frame *blank,
                                    struct vga_frame *frame, struct vga_overlay *overlay),
-                     void *opaque);
+                     void *opaque, struct err *err);
 /* Becomes the display's source; NULL: nobody can look. */
 void vga_screen_connect(struct vga_screen *screen, struct display *display);
 void vga_screen_destroy(struct vga_screen *screen);
