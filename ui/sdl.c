@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -70,36 +69,6 @@ void sdl_push(struct sdl *sdl, const struct window_event *event)
 
 /* ---- The shadow ---- */
 
-static void copy_rect(const struct surface *from, struct shadow *to, const pixman_box32_t *box)
-{
-    size_t bytes = (size_t)(box->x2 - box->x1) * 4;
-
-    for (int y = box->y1; y < box->y2; y++)
-        memcpy(to->pixels + (size_t)y * (size_t)to->width + box->x1,
-               from->pixels + (size_t)y * (size_t)from->width + box->x1, bytes);
-}
-
-/* A buffer for the surface's size. mmap, since malloc might never give it back. */
-static bool fit_shadow(struct shadow *shadow, const struct surface *surface)
-{
-    size_t bytes = (size_t)surface->width * (size_t)surface->height * 4;
-    void *pixels;
-
-    if (shadow->pixels && shadow->width == surface->width && shadow->height == surface->height)
-        return true;
-    pixels = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pixels == MAP_FAILED)
-        return false;
-    if (shadow->pixels)
-        munmap(shadow->pixels, shadow->bytes);
-    shadow->pixels = pixels;
-    shadow->bytes = bytes;
-    shadow->width = surface->width;
-    shadow->height = surface->height;
-    shadow->resized = true;
-    return true;
-}
-
 /* Brings what has changed to the shadow, unless the window is at it. */
 static void publish(struct sdl *sdl)
 {
@@ -113,22 +82,23 @@ static void publish(struct sdl *sdl)
     if (pthread_mutex_trylock(&shadow->lock))
         return; /* it will call */
     atomic_store(&sdl->missed, false);
-    if (!fit_shadow(shadow, sdl->surface)) {
+    if (!picture_fit(&shadow->picture, sdl->surface)) {
         pthread_mutex_unlock(&shadow->lock);
         return; /* out of memory: the window keeps what it has */
     }
     if (sdl->whole)
-        pixman_region32_union_rect(&sdl->damage, &sdl->damage, 0, 0, (unsigned)shadow->width,
-                                   (unsigned)shadow->height);
-    pixman_region32_intersect_rect(&sdl->damage, &sdl->damage, 0, 0, (unsigned)shadow->width,
-                                   (unsigned)shadow->height);
-    boxes = pixman_region32_rectangles(&sdl->damage, &count);
+        pixman_region32_union_rect(&sdl->damage, &sdl->damage, 0, 0,
+                                   (unsigned)shadow->picture.width,
+                                   (unsigned)shadow->picture.height);
+    boxes = picture_boxes(&shadow->picture, &sdl->damage, &count);
     if (count > MAX_RECTS) {
         boxes = pixman_region32_extents(&sdl->damage);
         count = 1;
     }
     for (int i = 0; i < count; i++) {
-        copy_rect(sdl->surface, shadow, &boxes[i]);
+        const struct display_rect r = {boxes[i].x1, boxes[i].y1, boxes[i].x2, boxes[i].y2};
+
+        picture_copy(&shadow->picture, sdl->surface, &r);
         pixman_region32_union_rect(&shadow->fresh, &shadow->fresh, boxes[i].x1, boxes[i].y1,
                                    (unsigned)(boxes[i].x2 - boxes[i].x1),
                                    (unsigned)(boxes[i].y2 - boxes[i].y1));
@@ -158,12 +128,7 @@ static void screen_damaged(void *opaque, const struct surface *surface,
     struct sdl *sdl = opaque;
 
     sdl->surface = surface;
-    for (unsigned i = 0; i < damage->count; i++) {
-        const struct display_rect *r = &damage->rects[i];
-
-        pixman_region32_union_rect(&sdl->damage, &sdl->damage, r->x1, r->y1,
-                                   (unsigned)(r->x2 - r->x1), (unsigned)(r->y2 - r->y1));
-    }
+    picture_note(&sdl->damage, damage);
     look_at_guest(sdl);
     publish(sdl);
 }
@@ -343,8 +308,7 @@ void sdl_close(struct sdl *sdl)
         close(sdl->wake);
     if (sdl->wake_loop >= 0)
         close(sdl->wake_loop);
-    if (sdl->shadow.pixels)
-        munmap(sdl->shadow.pixels, sdl->shadow.bytes);
+    picture_free(&sdl->shadow.picture);
     pixman_region32_fini(&sdl->shadow.fresh);
     pixman_region32_fini(&sdl->damage);
     sem_destroy(&sdl->opened);

@@ -85,11 +85,12 @@ static void adopt(struct window *w)
     struct shadow *s = &w->sdl->shadow;
 
     SDL_FreeSurface(w->picture);
-    w->picture = SDL_CreateRGBSurfaceWithFormatFrom(s->pixels, s->width, s->height, 32,
-                                                    s->width * 4, SDL_PIXELFORMAT_RGB888);
-    w->width = s->width;
-    w->height = s->height;
-    s->resized = false;
+    w->picture =
+        SDL_CreateRGBSurfaceWithFormatFrom(s->picture.pixels, s->picture.width, s->picture.height,
+                                           32, s->picture.width * 4, SDL_PIXELFORMAT_RGB888);
+    w->width = s->picture.width;
+    w->height = s->picture.height;
+    s->picture.resized = false;
 }
 
 static unsigned take_rects(struct window *w, SDL_Rect *rects)
@@ -160,7 +161,7 @@ bool window_draw(struct window *w, bool *ok)
     bool fresh, resized;
 
     pthread_mutex_lock(&s->lock);
-    resized = s->resized;
+    resized = s->picture.resized;
     fresh = pixman_region32_not_empty(&s->fresh);
     if (resized)
         adopt(w);
@@ -181,7 +182,7 @@ bool window_draw(struct window *w, bool *ok)
         return false;
     }
     pthread_mutex_lock(&s->lock);
-    if (s->resized) { /* once more, with that size */
+    if (s->picture.resized) { /* once more, with that size */
         unlock(w);
         return true;
     }

@@ -17,6 +17,7 @@
 #include "hw/core/loop.h"
 #include "ui/display.h"
 #include "ui/input.h"
+#include "ui/picture.h"
 #include "ui/sdl.h"
 
 #define WINDOW_QUEUE 256 /* events the person may be ahead */
@@ -24,10 +25,7 @@
 /* The screen as the window shows it. */
 struct shadow {
     pthread_mutex_t lock; /* of all that follows */
-    uint32_t *pixels;     /* width * height of 0x00RRGGBB; NULL before the first */
-    size_t bytes;
-    int width, height;
-    bool resized;            /* since the window looked */
+    struct picture picture;
     pixman_region32_t fresh; /* changed since the window looked */
 };
 

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -82,8 +81,7 @@ static void drop(struct vnc_client *client, const char *why)
 
 static void free_client(struct vnc_client *client)
 {
-    if (client->frame.pixels)
-        munmap(client->frame.pixels, client->frame.bytes);
+    picture_free(&client->frame.picture);
     pixman_region32_fini(&client->damage);
     if (client->sock >= 0)
         close(client->sock);
@@ -122,30 +120,7 @@ static bool waits_for_picture(const struct vnc_client *client)
     return owner == VNC_LOOP_HAS || owner == VNC_LOOP_HAS_HURRY;
 }
 
-/* A buffer for the surface's size. mmap, since malloc might never give it back. */
-static bool fit_frame(const struct vnc *vnc, struct vnc_frame *frame)
-{
-    int width = vnc->surface->width;
-    int height = vnc->surface->height;
-    size_t bytes = (size_t)width * (size_t)height * 4;
-    void *pixels;
-
-    if (frame->pixels && frame->width == width && frame->height == height)
-        return true;
-    pixels = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (pixels == MAP_FAILED)
-        return false;
-    if (frame->pixels)
-        munmap(frame->pixels, frame->bytes);
-    frame->pixels = pixels;
-    frame->bytes = bytes;
-    frame->width = width;
-    frame->height = height;
-    frame->resized = true;
-    return true;
-}
-
-static void merge(struct vnc_rect *a, const struct vnc_rect *b)
+static void merge(struct display_rect *a, const struct display_rect *b)
 {
     a->x1 = a->x1 < b->x1 ? a->x1 : b->x1;
     a->y1 = a->y1 < b->y1 ? a->y1 : b->y1;
@@ -156,10 +131,10 @@ static void merge(struct vnc_rect *a, const struct vnc_rect *b)
 /* Rectangles come in lines of tiles from the top down: what is as wide as one that ends where it
  * begins is the rest of that one. What is not is not joined: text that scrolls, sent line by line
  * again, is what Tight's and ZRLE's zlib has had before. */
-static void add_rect(struct vnc_frame *frame, const struct vnc_rect *r)
+static void add_rect(struct vnc_frame *frame, const struct display_rect *r)
 {
     for (unsigned i = frame->count; i-- > 0;) {
-        struct vnc_rect *above = &frame->rects[i];
+        struct display_rect *above = &frame->rects[i];
 
         if (above->y2 == r->y1 && above->x1 == r->x1 && above->x2 == r->x2) {
             above->y2 = r->y2;
@@ -177,19 +152,17 @@ static void add_rect(struct vnc_frame *frame, const struct vnc_rect *r)
 }
 
 /* Copies a part of the surface. True: it was not the same already. */
-static bool copy_tile(const struct vnc *vnc, struct vnc_frame *frame, const struct vnc_rect *r)
+static bool copy_tile(const struct vnc *vnc, struct picture *picture,
+                      const struct display_rect *tile)
 {
-    size_t at = (size_t)r->y1 * (size_t)frame->width + (size_t)r->x1, step = (size_t)frame->width;
-    size_t bytes = (size_t)(r->x2 - r->x1) * 4;
-    const uint32_t *from = vnc->surface->pixels + at;
-    uint32_t *to = frame->pixels + at;
-    int y = r->y1;
+    size_t step = (size_t)picture->width, at = (size_t)tile->y1 * step + (size_t)tile->x1;
+    size_t bytes = (size_t)(tile->x2 - tile->x1) * 4;
+    struct display_rect rest = *tile;
 
-    while (y < r->y2 && memcmp(to, from, bytes) == 0)
-        y++, to += step, from += step;
-    for (int row = y; row < r->y2; row++, to += step, from += step)
-        memcpy(to, from, bytes);
-    return y < r->y2;
+    while (rest.y1 < rest.y2 && memcmp(picture->pixels + at, vnc->surface->pixels + at, bytes) == 0)
+        rest.y1++, at += step;
+    picture_copy(picture, vnc->surface, &rest);
+    return rest.y1 < rest.y2;
 }
 
 /* What really changed in a rectangle that the chip said has: a viewer's time and line are dearer
@@ -198,13 +171,13 @@ static void copy_changes(const struct vnc *vnc, struct vnc_frame *frame, const p
 {
     for (int y = box->y1; y < box->y2; y += TILE_HEIGHT) {
         int bottom = y + TILE_HEIGHT < box->y2 ? y + TILE_HEIGHT : box->y2;
-        struct vnc_rect run = {0};
+        struct display_rect run = {0};
 
         for (int x = box->x1; x < box->x2; x += TILE_WIDTH) {
             int right = x + TILE_WIDTH < box->x2 ? x + TILE_WIDTH : box->x2;
-            const struct vnc_rect tile = {x, y, right, bottom};
+            const struct display_rect tile = {x, y, right, bottom};
 
-            if (!copy_tile(vnc, frame, &tile))
+            if (!copy_tile(vnc, &frame->picture, &tile))
                 continue;
             if (run.x2 && run.x2 == x) {
                 run.x2 = right;
@@ -221,9 +194,9 @@ static void copy_changes(const struct vnc *vnc, struct vnc_frame *frame, const p
 
 static void copy_all(const struct vnc *vnc, struct vnc_frame *frame)
 {
-    memcpy(frame->pixels, vnc->surface->pixels, frame->bytes);
-    frame->rects[0] = (struct vnc_rect){0, 0, frame->width, frame->height};
+    frame->rects[0] = (struct display_rect){0, 0, frame->picture.width, frame->picture.height};
     frame->count = 1;
+    picture_copy(&frame->picture, vnc->surface, &frame->rects[0]);
 }
 
 /* Gives a viewer that waits what has changed for it. */
@@ -238,17 +211,15 @@ static void deliver(struct vnc *vnc, struct vnc_client *client)
         return;
     if (owner == VNC_LOOP_HAS && !client->whole && !pixman_region32_not_empty(&client->damage))
         return;
-    if (!fit_frame(vnc, frame)) {
+    if (!picture_fit(&frame->picture, vnc->surface)) {
         drop(client, "out of memory");
         return;
     }
     frame->count = 0;
-    if (client->whole || frame->resized) {
+    if (client->whole || frame->picture.resized) {
         copy_all(vnc, frame);
     } else {
-        pixman_region32_intersect_rect(&client->damage, &client->damage, 0, 0,
-                                       (unsigned)frame->width, (unsigned)frame->height);
-        boxes = pixman_region32_rectangles(&client->damage, &count);
+        boxes = picture_boxes(&frame->picture, &client->damage, &count);
         for (int i = 0; i < count; i++)
             copy_changes(vnc, frame, &boxes[i]);
     }
@@ -288,13 +259,7 @@ static void screen_damaged(void *opaque, const struct surface *surface,
 
         if (!client || !client->welcomed)
             continue;
-        for (unsigned r = 0; r < damage->count; r++) {
-            const struct display_rect *rect = &damage->rects[r];
-
-            pixman_region32_union_rect(&client->damage, &client->damage, rect->x1, rect->y1,
-                                       (unsigned)(rect->x2 - rect->x1),
-                                       (unsigned)(rect->y2 - rect->y1));
-        }
+        picture_note(&client->damage, damage);
         deliver(vnc, client);
     }
     tend_again(vnc);
@@ -356,8 +321,8 @@ static void admit(struct vnc *vnc, struct vnc_client *client)
     client->whole = true;
     want_updates(vnc, true);
     display_quicken(vnc->display); /* others may have looked at a still picture for long */
-    client->frame.width = vnc->surface ? vnc->surface->width : 640;
-    client->frame.height = vnc->surface ? vnc->surface->height : 480;
+    client->frame.picture.width = vnc->surface ? vnc->surface->width : 640;
+    client->frame.picture.height = vnc->surface ? vnc->surface->height : 480;
     atomic_store_explicit(&client->phase, VNC_VIEWING, memory_order_release);
     vnc_poke(client->wake);
     vnc_address_text(&client->address, text, sizeof(text));

@@ -18,6 +18,7 @@
 #include "hw/core/loop.h"
 #include "ui/display.h"
 #include "ui/input.h"
+#include "ui/picture.h"
 #include "ui/vnc.h"
 
 #define VNC_RING          256 /* events a viewer may be ahead; a power of two */
@@ -41,17 +42,10 @@ enum vnc_owner {
     VNC_SESSION_MAY_TAKE, /* up to date: the session's again as soon as it looks */
 };
 
-struct vnc_rect {
-    int x1, y1, x2, y2; /* the last two are the first outside */
-};
-
 struct vnc_frame {
-    uint32_t *pixels; /* width * height of PIXMAN_x8r8g8b8; NULL before the first */
-    size_t bytes;
-    int width, height;
-    bool resized; /* this is another buffer than last time */
+    struct picture picture;
     unsigned count;
-    struct vnc_rect rects[VNC_MAX_RECTS]; /* what changed */
+    struct display_rect rects[VNC_MAX_RECTS]; /* what changed */
 };
 
 enum vnc_event_kind {

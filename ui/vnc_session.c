@@ -143,8 +143,8 @@ static bool start_rfb(struct session *s)
 
     s->screen = *s->vnc->screen_template;
     pthread_mutex_init(&s->screen.cursorMutex, NULL);
-    s->screen.width = s->client->frame.width;
-    s->screen.height = s->client->frame.height;
+    s->screen.width = s->client->frame.picture.width;
+    s->screen.height = s->client->frame.picture.height;
     s->screen.paddedWidthInBytes = s->screen.width * 4;
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, s->feed) < 0)
@@ -442,22 +442,24 @@ static void take_frame(struct session *s)
     if (atomic_load_explicit(&s->client->frame_owner, memory_order_acquire) != VNC_SESSION_MAY_TAKE)
         return;
     atomic_store_explicit(&s->client->frame_owner, VNC_SESSION_HAS, memory_order_relaxed);
-    if (frame->resized) {
-        bool other_size = s->screen.width != frame->width || s->screen.height != frame->height;
+    if (frame->picture.resized) {
+        bool other_size =
+            s->screen.width != frame->picture.width || s->screen.height != frame->picture.height;
 
-        s->screen.width = frame->width;
-        s->screen.height = frame->height;
-        s->screen.paddedWidthInBytes = frame->width * 4;
-        s->screen.frameBuffer = (char *)frame->pixels;
+        s->screen.width = frame->picture.width;
+        s->screen.height = frame->picture.height;
+        s->screen.paddedWidthInBytes = frame->picture.width * 4;
+        s->screen.frameBuffer = (char *)frame->picture.pixels;
         sraRgnDestroy(s->rfb->modifiedRegion);
-        s->rfb->modifiedRegion = sraRgnCreateRect(0, 0, frame->width, frame->height);
+        s->rfb->modifiedRegion =
+            sraRgnCreateRect(0, 0, frame->picture.width, frame->picture.height);
         sraRgnMakeEmpty(s->rfb->copyRegion);
         /* RFB 7.8.2; a viewer that does not know it goes on asking for what it knows of. */
         if (other_size && s->pseudo.desktop_size)
             s->size_is_new = true;
         else if (other_size)
             s->rfb->newFBSizePending = s->rfb->useNewFBSize;
-        frame->resized = false;
+        frame->picture.resized = false;
         return;
     }
     for (unsigned i = 0; i < frame->count; i++)
@@ -510,7 +512,7 @@ static bool serve(struct session *s)
         if (!vnc_pseudo_tell(s))
             return false;
         if (atomic_load_explicit(&c->frame_owner, memory_order_relaxed) == VNC_SESSION_HAS &&
-            c->frame.pixels && !send_update(s))
+            c->frame.picture.pixels && !send_update(s))
             return false;
         if (viewer_waits(s))
             ask_for_frame(s);
