@@ -116,6 +116,12 @@ static bool target_wakeup(void *opaque, struct err *err)
     return hv_wake_s3(d->hv, err);
 }
 
+static bool target_press_power(void *opaque, struct err *err)
+{
+    struct domain *d = opaque;
+    return hv_press_power(d->hv, err);
+}
+
 static bool target_read_memory(void *opaque, uint64_t addr, void *buf, size_t len)
 {
     struct domain *d = opaque;
@@ -275,6 +281,7 @@ bool domain_open_monitors(struct domain *d, struct err *err)
         .input = d->input,
         .display = d->display,
         .wakeup = target_wakeup,
+        .press_power = target_press_power,
         .commit = target_commit,
         .read_memory = target_read_memory,
         .io_range = target_io_range,

@@ -201,7 +201,8 @@ struct qmp_target {
     struct input *input;
     struct display *display;
 
-    bool (*wakeup)(void *opaque, struct err *err); /* from S3 */
+    bool (*wakeup)(void *opaque, struct err *err);      /* from S3 */
+    bool (*press_power)(void *opaque, struct err *err); /* the ACPI power button */
     /* Writes an overlay into the image it lies on; `index` is that of block(), with a medium. */
     bool (*commit)(void *opaque, size_t index, struct err *err);
     /* `len` bytes at a guest-physical address, within a page; false: no memory is there. */

@@ -259,10 +259,8 @@ static void cmd_reset(struct qmp_call *call)
 
 static void cmd_powerdown(struct qmp_call *call)
 {
-    const char *name = call->qmp->target->name;
-    qmp_fail(call, QMP_GENERIC,
-             "the ACPI power button is Xen's (PM1a status lives there): use xl trigger %s power",
-             name ? name : "NAME");
+    const struct qmp_target *t = call->qmp->target;
+    qmp_done(call, t->press_power, t->press_power && t->press_power(t->opaque, &call->err));
 }
 
 static void cmd_wakeup(struct qmp_call *call)

@@ -20,10 +20,10 @@
 #include "hw/core/loop.h"
 #include "hw/xen/confine.h"
 
-enum op { OP_READY, OP_SLEEP_S3, OP_ADD_TIME_OFFSET, OP_WAKE_S3 };
+enum op { OP_READY, OP_SLEEP_S3, OP_ADD_TIME_OFFSET, OP_WAKE_S3, OP_PRESS_POWER };
 
 struct request {
-    uint32_t op; /* OP_SLEEP_S3, OP_WAKE_S3 or OP_ADD_TIME_OFFSET */
+    uint32_t op; /* but OP_READY */
     uint32_t zero;
     int64_t seconds; /* OP_ADD_TIME_OFFSET; else 0 */
 };
@@ -70,7 +70,7 @@ static bool valid(const struct request *r)
 {
     if (r->zero)
         return false;
-    if (r->op == OP_SLEEP_S3 || r->op == OP_WAKE_S3)
+    if (r->op == OP_SLEEP_S3 || r->op == OP_WAKE_S3 || r->op == OP_PRESS_POWER)
         return !r->seconds;
     return r->op == OP_ADD_TIME_OFFSET && r->seconds >= -COMPANION_MAX_OFFSET &&
            r->seconds <= COMPANION_MAX_OFFSET;
@@ -96,10 +96,11 @@ static int serve(const struct companion_ops *ops, void *handle)
             return 0;
         if (n != sizeof(r) || !valid(&r))
             return 1;
-        int error = r.op == OP_SLEEP_S3    ? ops->sleep_s3(handle)
-                    : r.op == OP_WAKE_S3   ? ops->wake_s3(handle)
-                    : take_one(&allowance) ? ops->add_time_offset(handle, r.seconds)
-                                           : EBUSY;
+        int error = r.op == OP_SLEEP_S3      ? ops->sleep_s3(handle)
+                    : r.op == OP_WAKE_S3     ? ops->wake_s3(handle)
+                    : r.op == OP_PRESS_POWER ? ops->press_power(handle)
+                    : take_one(&allowance)   ? ops->add_time_offset(handle, r.seconds)
+                                             : EBUSY;
         answer(r.op, error);
     }
 }
@@ -177,6 +178,10 @@ static void replied(struct companion *c, const struct reply *reply)
         c->sleep_error = reply->error;
     } else if (reply->op == OP_WAKE_S3 && reply->error) {
         log_warn("S3: the guest cannot be woken: Xen refuses: %s", strerror(reply->error));
+    } else if (reply->op == OP_PRESS_POWER && reply->error) {
+        log_warn(
+            "the guest's power button cannot be pressed: Xen refuses: %s%s", strerror(reply->error),
+            reply->error == EACCES ? " (it is of another version than this was built for)" : "");
     } else if (reply->op == OP_ADD_TIME_OFFSET && reply->error) {
         guest_error("rtc", "the clock offset is not in xenstore: %s", strerror(reply->error));
     }
@@ -279,6 +284,12 @@ bool companion_sleep_s3(struct companion *c, struct err *err)
 bool companion_wake_s3(struct companion *c, struct err *err)
 {
     struct request r = {.op = OP_WAKE_S3};
+    return ask(c, &r) || err_set(err, "cannot ask the companion process: %s", strerror(errno));
+}
+
+bool companion_press_power(struct companion *c, struct err *err)
+{
+    struct request r = {.op = OP_PRESS_POWER};
     return ask(c, &r) || err_set(err, "cannot ask the companion process: %s", strerror(errno));
 }
 

@@ -126,6 +126,9 @@ bool hv_sleep_s3(struct hypervisor *hv, struct err *err);
 /* Wakes it, as the toolstack's s3resume does; harmless if it is not asleep. */
 bool hv_wake_s3(struct hypervisor *hv, struct err *err);
 
+/* Presses the ACPI power button; the companion process does it. */
+bool hv_press_power(struct hypervisor *hv, struct err *err);
+
 /* Limits all handles to this domain (xentoolcore_restrict_all); nothing that needs more may follow.
  */
 bool hv_restrict(struct hypervisor *hv, struct err *err);

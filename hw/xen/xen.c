@@ -592,6 +592,13 @@ bool hv_wake_s3(struct hypervisor *hv, struct err *err)
     return companion_wake_s3(hv->config.companion, err);
 }
 
+bool hv_press_power(struct hypervisor *hv, struct err *err)
+{
+    if (!hv->config.companion)
+        return err_set(err, "there is no companion process");
+    return companion_press_power(hv->config.companion, err);
+}
+
 void hv_ioreq_stats(const struct hypervisor *hv, struct hv_ioreq_stats *stats)
 {
     *stats = hv->rings.stats;

@@ -251,6 +251,12 @@ bool hv_wake_s3(struct hypervisor *hv, struct err *err)
     return true;
 }
 
+bool hv_press_power(struct hypervisor *hv, struct err *err)
+{
+    (void)hv, (void)err;
+    return true;
+}
+
 void hv_ioreq_stats(const struct hypervisor *hv, struct hv_ioreq_stats *stats)
 {
     (void)hv;

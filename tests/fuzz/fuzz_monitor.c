@@ -204,6 +204,7 @@ static struct qmp_target target = {
     .eject = eject,
     .change_medium = change,
     .wakeup = run,
+    .press_power = run,
     .commit = commit,
     .read_memory = read_memory,
     .io_range = io_range,

@@ -494,6 +494,12 @@ bool hv_wake_s3(struct hypervisor *hv, struct err *err)
     return true;
 }
 
+bool hv_press_power(struct hypervisor *hv, struct err *err)
+{
+    (void)hv, (void)err;
+    return true;
+}
+
 void hv_ioreq_stats(const struct hypervisor *hv, struct hv_ioreq_stats *stats)
 {
     (void)hv;
@@ -658,6 +664,12 @@ bool companion_ready(struct companion *c, struct err *err)
 }
 
 bool companion_sleep_s3(struct companion *c, struct err *err)
+{
+    (void)c, (void)err;
+    return true;
+}
+
+bool companion_press_power(struct companion *c, struct err *err)
 {
     (void)c, (void)err;
     return true;

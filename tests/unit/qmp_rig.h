@@ -27,7 +27,7 @@
 static struct {
     enum qmp_run_state state;
     bool floppy, read_only, retain; /* the removable drive is one; what its medium was said to be */
-    int stops, conts, quits, resets, ejects, changes, saves;
+    int stops, conts, quits, resets, presses, ejects, changes, saves;
     bool fail, force, live, dirty_log, vnc, web, viewers, view_only;
     time_t expires;
     char password[64];
@@ -267,6 +267,13 @@ static inline bool t_usb_add_controller(void *opaque, const struct config_usb_co
     return outcome(err);
 }
 
+static inline bool t_press_power(void *opaque, struct err *err)
+{
+    (void)opaque;
+    machine.presses++;
+    return outcome(err);
+}
+
 /* ---- a client ---- */
 
 static inline int setup(void **state)
@@ -295,6 +302,7 @@ static inline int setup(void **state)
                                  .resize_pv = t_resize_pv,
                                  .set_limits = t_limits,
                                  .pci = t_pci,
+                                 .press_power = t_press_power,
                                  .usb_plug = t_usb_plug,
                                  .usb_unplug = t_usb_unplug,
                                  .usb_add_controller = t_usb_add_controller};

@@ -34,10 +34,10 @@ static struct err err;
 
 /* Shared with the child. */
 struct world {
-    int open_error, sleep_error, offset_error;
+    int open_error, sleep_error, offset_error, power_error;
     int hang_ms; /* what a request takes */
     pid_t child; /* as it sees itself */
-    unsigned domid, sleeps, wakes, offsets, descriptors;
+    unsigned domid, sleeps, wakes, presses, offsets, descriptors;
     int64_t offset;
     char links[8][64]; /* what its descriptors are */
 };
@@ -86,6 +86,13 @@ static int play_wake(void *handle)
     return 0;
 }
 
+static int play_power(void *handle)
+{
+    struct world *w = handle;
+    __atomic_fetch_add(&w->presses, 1, __ATOMIC_SEQ_CST);
+    return w->power_error;
+}
+
 static int play_offset(void *handle, int64_t seconds)
 {
     struct world *w = handle;
@@ -98,7 +105,8 @@ static int play_offset(void *handle, int64_t seconds)
 static const struct companion_ops ops = {.open = play_open,
                                          .sleep_s3 = play_sleep,
                                          .add_time_offset = play_offset,
-                                         .wake_s3 = play_wake};
+                                         .wake_s3 = play_wake,
+                                         .press_power = play_power};
 
 struct fixture {
     struct loop *loop;
@@ -229,6 +237,18 @@ static void until(struct fixture *f, const unsigned *what, unsigned n)
 {
     while (__atomic_load_n(what, __ATOMIC_SEQ_CST) < n)
         loop_turn(f->loop, NS_PER_MS);
+}
+
+static void test_power_button(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(companion_press_power(f->c, &err));
+    until(f, &world->presses, 1);
+    world->power_error = EACCES; /* said in the log */
+    assert_true(companion_press_power(f->c, &err));
+    until(f, &world->presses, 2);
+    assert_true(companion_sleep_s3(f->c, &err)); /* it is still there */
+    assert_int_equal(world->presses, 2);
 }
 
 /* We go on while it is still at it; who asks again meanwhile asks for the same. */
@@ -453,7 +473,8 @@ static void test_garbage(void **state)
     struct fixture *f = *state;
     static const struct request bad[] = {
         {.op = OP_READY},
-        {.op = OP_WAKE_S3 + 1},
+        {.op = OP_PRESS_POWER + 1},
+        {.op = OP_PRESS_POWER, .seconds = 1},
         {.op = OP_WAKE_S3, .seconds = 1},
         {.op = OP_WAKE_S3, .zero = 1},
         {.op = UINT32_MAX},
@@ -605,6 +626,7 @@ int main(void)
         T(test_cannot_open, setup),
         T(test_closed_early, setup),
         T(test_sleep, setup_ready),
+        T(test_power_button, setup_ready),
         T(test_slow_sleep, setup_ready),
         T(test_time_offset, setup_ready),
         T(test_offset_flood, setup_ready),

@@ -29,9 +29,13 @@ static void test_status(void **state)
     expect_error(fd, "{\"execute\":\"stop\"}", GENERIC, "the machine?refuses");
     expect_error(fd, "{\"execute\":\"cont\"}", GENERIC, "refuses");
     expect_error(fd, "{\"execute\":\"system_reset\"}", GENERIC, "refuses");
-    expect_error(fd, "{\"execute\":\"system_powerdown\"}", GENERIC, "xl trigger guest power");
+    expect_error(fd, "{\"execute\":\"system_powerdown\"}", GENERIC, "refuses");
+    machine.fail = false;
+    expect(fd, "{\"execute\":\"system_powerdown\"}", "{\"return\":{}}");
+    assert_int_equal(machine.presses, 2);
+    target.press_power = NULL;
+    expect_error(fd, "{\"execute\":\"system_powerdown\"}", GENERIC, "not available");
     target.name = NULL;
-    expect_error(fd, "{\"execute\":\"system_powerdown\"}", GENERIC, "xl trigger NAME power");
     expect(fd, "{\"execute\":\"query-name\"}", "{\"return\":{}}");
     goodbye(fd);
 }

@@ -393,11 +393,15 @@ static void test_interrupts_and_power(void **state)
     xen_shutdown(f->hv, HV_SHUTDOWN_CRASH);
     assert_int_equal(xen.shutdown_reason, 3);
     assert_false(xen_sleep_s3(f->hv, &err)); /* without a companion */
+    assert_false(xen_press_power(f->hv, &err));
     f->hv->config.companion = (void *)&xen;
     assert_true(xen_sleep_s3(f->hv, &err));
     assert_int_equal(xen.sleeps, 1);
+    assert_true(xen_press_power(f->hv, &err));
     xen.fail = 1;
     assert_false(xen_sleep_s3(f->hv, &err));
+    xen.fail = 1;
+    assert_false(xen_press_power(f->hv, &err));
 }
 
 static void test_memory(void **state)

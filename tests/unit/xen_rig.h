@@ -31,11 +31,13 @@
 #define hv_shutdown       xen_shutdown
 #define hv_sleep_s3       xen_sleep_s3
 #define hv_wake_s3        xen_wake_s3
+#define hv_press_power    xen_press_power
 #define hv_ioreq_stats    xen_ioreq_stats
 #define hv_restrict       xen_restrict
 /* The companion process is another test's. */
-#define companion_sleep_s3 xen_companion_sleep_s3
-#define companion_wake_s3  xen_companion_wake_s3
+#define companion_sleep_s3    xen_companion_sleep_s3
+#define companion_wake_s3     xen_companion_wake_s3
+#define companion_press_power xen_companion_press_power
 #include "hw/xen/ioreq.c"
 #include "hw/xen/vram.c"
 #include "hw/xen/xen.c"
@@ -205,6 +207,12 @@ bool companion_wake_s3(struct companion *c, struct err *e)
         return err_set(e, "no");
     xen.sleeps--;
     return true;
+}
+
+bool companion_press_power(struct companion *c, struct err *e)
+{
+    assert_ptr_equal(c, &xen);
+    return !fails() || err_set(e, "no");
 }
 
 xendevicemodel_handle *xendevicemodel_open(struct xentoollog_logger *l, unsigned f)

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include <xen/xen.h>
+#include <xen/domctl.h>
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/params.h>
 #include <xen/memory.h>
@@ -116,6 +117,24 @@ long xencall2L(xencall_handle *h, unsigned op, uint64_t arg1, uint64_t arg2)
     if (op == __HYPERVISOR_hvm_op && arg1 == HVMOP_set_param)
         return set_param(h, (const void *)(uintptr_t)arg2);
     return refuse(ENOSYS);
+}
+
+/* Another version's caller would be refused, as Xen does. */
+int xencall1(xencall_handle *h, unsigned op, uint64_t arg)
+{
+    const struct xen_domctl *c = (const void *)(uintptr_t)arg;
+    if (h->dead)
+        return (int)refuse(ENOTTY);
+    if (!xenstub_ioctl(h->fd, IOCTL_PRIVCMD_HYPERCALL))
+        return -1;
+    if (op != __HYPERVISOR_domctl || c->cmd != XEN_DOMCTL_sendtrigger)
+        return (int)refuse(ENOSYS);
+    if (c->interface_version != XEN_DOMCTL_INTERFACE_VERSION)
+        return (int)refuse(EACCES);
+    if (c->domain != h->shm->domid || c->u.sendtrigger.trigger != XEN_DOMCTL_SENDTRIGGER_POWER)
+        return (int)refuse(EINVAL);
+    __atomic_fetch_add(&h->shm->power_presses, 1, __ATOMIC_SEQ_CST);
+    return 0;
 }
 
 int xencall2(xencall_handle *h, unsigned op, uint64_t arg1, uint64_t arg2)

@@ -131,7 +131,8 @@ struct stub_shm {
     uint32_t isa_raised[16]; /* rising edges */
     struct stub_msi msi[STUB_MSIS];
     uint32_t shutdown; /* 1 + SHUTDOWN_* */
-    uint32_t waiting;  /* somebody sleeps on the kick descriptor */
+    uint32_t power_presses;
+    uint32_t waiting; /* somebody sleeps on the kick descriptor */
 
     struct stub_grant grant[STUB_GRANTS]; /* 0 to 7 are the toolstack's */
     struct stub_grant_use grant_use[STUB_GRANTS];

@@ -155,6 +155,8 @@ static void lines_are_answered(void **state)
     say(m, 0, "sendkey ctrl-alt-delete\rmouse_move 1 1\rinfo name\r", "stub\r\n");
     say(m, 0, "\033[A\033[D\033[D\033[D\005\025stop\rinfo status\r", "VM status: paused");
     say(m, 1, "cont\rinfo status\r", "VM status: running");
+    say(m, 0, "system_powerdown\rinfo name\r", "stub\r\n");
+    assert_true(xenstub_wait_power(m->x, 1, WAIT_MS));
 }
 
 static void files_are_for_the_privileged(void **state)

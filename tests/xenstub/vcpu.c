@@ -765,6 +765,16 @@ static bool shutdown_is(struct xenstub *x, uint64_t arg)
     return __atomic_load_n(&x->shm->shutdown, __ATOMIC_SEQ_CST) == arg;
 }
 
+static bool power_is(struct xenstub *x, uint64_t arg)
+{
+    return __atomic_load_n(&x->shm->power_presses, __ATOMIC_SEQ_CST) == arg;
+}
+
+bool xenstub_wait_power(struct xenstub *x, unsigned count, unsigned timeout_ms)
+{
+    return xenstub_wait(x, power_is, count, timeout_ms);
+}
+
 bool xenstub_wait_shutdown(struct xenstub *x, unsigned reason, unsigned timeout_ms)
 {
     return xenstub_wait(x, shutdown_is, reason + 1, timeout_ms);

@@ -121,6 +121,8 @@ uint64_t xenstub_unclaimed(const struct xenstub *x);
 bool xenstub_wait(struct xenstub *x, bool (*cond)(struct xenstub *x, uint64_t arg), uint64_t arg,
                   unsigned timeout_ms);
 bool xenstub_wait_isa(struct xenstub *x, unsigned irq, bool level, unsigned timeout_ms);
+/* Waits until the domain's power button has been pressed so often. */
+bool xenstub_wait_power(struct xenstub *x, unsigned count, unsigned timeout_ms);
 bool xenstub_wait_shutdown(struct xenstub *x, unsigned reason, unsigned timeout_ms);
 
 #endif
