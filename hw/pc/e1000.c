@@ -158,7 +158,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 void e1000_update_timer(struct e1000 *e)
 {
     uint64_t due = earlier(earlier(e->rx_due, e->rx_limit), earlier(e->tx_due, e->tx_limit));
-    due = earlier(due, earlier(e->irq_due, e->link_due));
+    due = earlier(earlier(due, e->turn_due), earlier(e->irq_due, e->link_due));
     if (due == CLOCK_NEVER)
         timer_disarm(&e->timer);
     else if (!timer_armed(&e->timer) || e->timer.deadline > due)
@@ -251,6 +251,8 @@ static void time_is_up(void *opaque)
     const uint64_t now = clock_now(e->clock);
     if (e->link_due <= now)
         e1000_phy_negotiated(e);
+    if (e->turn_due <= now)
+        e->turn_due = e1000_transmit(e) ? now : CLOCK_NEVER;
     if (e->rx_due <= now || e->rx_limit <= now)
         end_rx_delay(e);
     if (e->tx_due <= now || e->tx_limit <= now)
@@ -330,6 +332,27 @@ static uint32_t status(const struct e1000 *e)
     return (full ? 1u : 0) | (e->link ? 2u : 0) | speed << 6 | sensed << 8;
 }
 
+/* The transmitter gets a turn, behind the guest's access; or gets none any more. */
+static void kick(struct e1000 *e)
+{
+    if (!e1000_masters(e) || !(e->reg[E1000_TCTL] & TCTL_EN) ||
+        e->reg[E1000_TDH] == e->reg[E1000_TDT])
+        return;
+    if (e->net) {
+        net_kick(e->net);
+        return;
+    }
+    e->turn_due = clock_now(e->clock);
+    e1000_update_timer(e);
+}
+
+static void unkick(struct e1000 *e)
+{
+    e->turn_due = CLOCK_NEVER;
+    if (e->net)
+        net_unkick(e->net);
+}
+
 /* ---- Reset ---- */
 
 /* What is read from the EEPROM by itself (5.6.1). */
@@ -357,8 +380,8 @@ static void reset_registers(struct e1000 *e)
     e->rx_waits = e->tx_waits = e->tx_skip = false;
     e->rx_due = e->rx_limit = e->tx_due = e->tx_limit = e->irq_due = CLOCK_NEVER;
     e->irq_last = 0;
-    if (e->net)
-        net_unkick(e->net);
+    unkick(e);
+    e1000_update_timer(e);
 }
 
 /* ---- Registers ---- */
@@ -439,14 +462,6 @@ static void write_control(struct e1000 *e, uint32_t v)
     e1000_update_link(e);
 }
 
-static void kick(struct e1000 *e)
-{
-    if (!e->net || !e1000_masters(e) || !(e->reg[E1000_TCTL] & TCTL_EN))
-        return;
-    if (e->reg[E1000_TDH] != e->reg[E1000_TDT])
-        net_kick(e->net);
-}
-
 /* The register has been stored: what follows from it. */
 static void written(struct e1000 *e, enum e1000_reg which, uint32_t v, uint32_t was)
 {
@@ -494,8 +509,8 @@ static void written(struct e1000 *e, enum e1000_reg which, uint32_t v, uint32_t 
             net_ready(e->net);
         break;
     case E1000_TCTL:
-        if (e->net && !(v & TCTL_EN))
-            net_unkick(e->net);
+        if (!(v & TCTL_EN))
+            unkick(e);
         kick(e);
         break;
     case E1000_PBA: { /* 13.4.15: what the receiver leaves is the transmitter's */
@@ -644,7 +659,7 @@ static bool loaded(struct device *device, struct err *err)
     pci_device_loaded(&e->pci);
     e->rx_due = e->rx_waits ? now : CLOCK_NEVER;
     e->tx_due = e->tx_waits ? now : CLOCK_NEVER;
-    e->rx_limit = e->tx_limit = e->irq_due = e->link_due = CLOCK_NEVER;
+    e->rx_limit = e->tx_limit = e->irq_due = e->link_due = e->turn_due = CLOCK_NEVER;
     if (e->negotiating)
         e1000_phy_negotiate(e);
     e->irq_last = now;
@@ -727,7 +742,7 @@ static struct e1000 *realize(uint16_t model, struct pci_bus *pci, struct dma *dm
     }
     timer_init(&e->timer, clock, time_is_up, e);
     e->rx_due = e->rx_limit = e->tx_due = e->tx_limit = CLOCK_NEVER;
-    e->irq_due = e->link_due = CLOCK_NEVER;
+    e->irq_due = e->link_due = e->turn_due = CLOCK_NEVER;
     e->pci.config_written = config_written;
     pci_add_bar(&e->pci, 0, PCI_BAR_MEMORY, MMIO_SIZE, false, "e1000", &mmio_ops, e);
     pci_add_bar(&e->pci, 1, PCI_BAR_PORT, IO_SIZE, false, "e1000-io", &io_ops, e);

@@ -102,7 +102,7 @@ enum {
     ICR_TXD_LOW = 0x08000,
     ICR_SRPD = 0x10000,
 };
-#define ICR_ALL 0x0001FFDFu /* that software can set */
+#define ICR_ALL 0x0001FFFFu /* that software can set: reserved ones too, as self tests do */
 
 /* RCTL (13.4.22) */
 enum {
@@ -212,6 +212,7 @@ struct e1000 {
 
     /* Times on the clock; CLOCK_NEVER: none. Not saved: what waits comes at once after a load. */
     uint64_t rx_due, rx_limit, tx_due, tx_limit, irq_due, link_due;
+    uint64_t turn_due; /* of the transmitter, where no wire gives it turns */
     uint64_t irq_last; /* when the line was raised last */
 
     /* Saved */

@@ -292,6 +292,7 @@ void e1000_eeprom_init(struct e1000 *e, uint16_t device)
     word[0x21] = 0x0000;
     word[0x22] = 0x0F04;
     word[0x23] = 0x7FFF; /* no management */
+    word[0x24] = 0x4901; /* no wake-up */
     word[0x2F] = 0x0602; /* LEDs */
     word[0x30] = 0x0100; /* boot agent */
     word[0x31] = 0x4000;

@@ -252,7 +252,7 @@ static bool send(struct e1000 *e, struct gather *g, const struct descriptor *las
     }
     count_sent(e, g, headers, parts);
     if (!e1000_loopback(e))
-        return net_send(e->net, g->frame, g->len, &offload);
+        return !e->net || net_send(e->net, g->frame, g->len, &offload);
     loop_back(e, g, &offload);
     return true;
 }
