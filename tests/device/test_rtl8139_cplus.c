@@ -32,6 +32,7 @@
 #define HPQ        0x80
 #define RX_BUFFERS 16
 
+static const uint8_t tag[] = {0x81, 0x00, 0x12, 0x34};
 static struct rtl8139_rig *t;
 static unsigned tx_at, rx_at;
 
@@ -283,7 +284,7 @@ static void checksums_are_put_in(void **state)
         assert_int_equal(send(IPCS | UDPCS | TCPCS, len, TAGC | 0x3412), FS | LS | len);
         assert_int_equal(t->len[2], len + 4);
         assert_memory_equal(t->frame[2], want, 12);
-        assert_memory_equal(t->frame[2] + 12, "\x81\x00\x12\x34", 4);
+        assert_memory_equal(t->frame[2] + 12, tag, sizeof(tag));
         assert_memory_equal(t->frame[2] + 16, want + 12, len - 12);
     }
 }
@@ -509,7 +510,7 @@ static void tags_are_taken_out(void **state)
         start_cplus((uint16_t)(RXCHKSUM | (on ? RXVLAN : 0)), APM);
         const size_t len = make_datagram(frame, OFFLOAD_TCP, 100);
         memcpy(tagged, frame, 12);
-        memcpy(tagged + 12, "\x81\x00\x12\x34", 4);
+        memcpy(tagged + 12, tag, sizeof(tag));
         memcpy(tagged + 16, frame + 12, len - 12);
         deliver_frame(tagged, len + 4);
         if (on)

@@ -6,15 +6,9 @@
  */
 #include <linux/input-event-codes.h>
 
-#include "hw/core/bus.h"
-#include "hw/core/clock.h"
-#include "hw/core/device.h"
-#include "hw/core/dma.h"
-#include "hw/pc/pci.h"
 #include "hw/pc/uhci.h"
 #include "hw/pc/usb_set.h"
-#include "tests/fake/hypervisor.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/device.h"
 #include "ui/input.h"
 
 #define RAM_BYTES (64u << 10)
@@ -28,42 +22,25 @@
 #define DATA   0x3000u
 
 struct fuzz {
-    struct fuzz_input in;
-    uint64_t now;
-    struct clock clock;
-    struct hypervisor *hv;
-    struct bus *bus;
-    struct device_list devices;
+    struct fuzz_device d;
     struct uhci *uhci;
     struct usb_set *set;
     struct input *input;
 };
 
-static uint64_t clock_time(const struct clock *clock)
-{
-    return ((const struct fuzz *)(const void *)((const char *)clock - offsetof(struct fuzz, clock)))
-        ->now;
-}
-
 static uint32_t take(struct fuzz *z, unsigned bytes)
 {
-    return (uint32_t)fuzz_take(&z->in, bytes);
-}
-
-static void step(struct fuzz *z, uint64_t ns)
-{
-    const uint64_t until = z->now + ns;
-    for (unsigned budget = 1000; clock_deadline(&z->clock) <= until && budget; budget--) {
-        if (clock_deadline(&z->clock) > z->now)
-            z->now = clock_deadline(&z->clock);
-        clock_run(&z->clock, z->now);
-    }
-    z->now = until;
+    return fuzz_next(&z->d, bytes);
 }
 
 static void put32(struct fuzz *z, uint32_t at, uint32_t v)
 {
-    memcpy(z->hv->ram + at % (RAM_BYTES - 4), &v, 4);
+    fuzz_put32(&z->d, at, v);
+}
+
+static void step(struct fuzz *z, uint64_t ns)
+{
+    fuzz_step(&z->d, ns, 1000);
 }
 
 static void make_list(struct fuzz *z, uint32_t entry)
@@ -75,9 +52,9 @@ static void make_list(struct fuzz *z, uint32_t entry)
 static void enable_port(struct fuzz *z, unsigned port)
 {
     const uint16_t reg = (uint16_t)(IO + 0x10 + 2 * port);
-    bus_port_write(z->bus, reg, 2, 0x0200);
-    bus_port_write(z->bus, reg, 2, 0x0000);
-    bus_port_write(z->bus, reg, 2, 0x0004);
+    bus_port_write(z->d.bus, reg, 2, 0x0200);
+    bus_port_write(z->d.bus, reg, 2, 0x0000);
+    bus_port_write(z->d.bus, reg, 2, 0x0004);
 }
 
 /* A control transfer, or one at endpoint 1, as a driver lays it out, and time for it. */
@@ -95,7 +72,7 @@ static void transfer(struct fuzz *z)
         uint8_t packet[8];
         for (unsigned i = 0; i < 8; i++)
             packet[i] = (uint8_t)take(z, 1);
-        memcpy(z->hv->ram + PACKET, packet, 8);
+        memcpy(z->d.hv->ram + PACKET, packet, 8);
         const uint32_t pid = packet[0] & 0x80 ? 0x69 : 0xE1;
         put32(z, td, (td + 16) | 4);
         put32(z, td + 4, head);
@@ -116,8 +93,8 @@ static void transfer(struct fuzz *z)
     make_list(z, HEAD | 2);
     put32(z, HEAD, 1);
     put32(z, HEAD + 4, TDS);
-    bus_port_write(z->bus, IO + 8, 4, LIST);
-    bus_port_write(z->bus, IO, 2, 0xC1);
+    bus_port_write(z->d.bus, IO + 8, 4, LIST);
+    bus_port_write(z->d.bus, IO, 2, 0xC1);
     step(z, (shape & 0x40 ? 200 : 20) * NS_PER_MS);
 }
 
@@ -139,46 +116,13 @@ static void plug(struct fuzz *z, bool in)
         usb_set_unplug(z->set, id, &err);
 }
 
-static void stop_and_move(struct fuzz *z, bool other)
+/* The controller, or one of the devices. */
+static struct device *usb_device(struct fuzz *z)
 {
-    static struct err err;
-    uint8_t *stream, *again;
-    size_t len, again_len;
-    devices_quiesce(&z->devices);
-    if (devices_save(&z->devices, &stream, &len, &err)) {
-        if (other)
-            devices_reset(&z->devices);
-        fuzz_assert(
-            devices_load(&z->devices, stream, len, &err)); /* what was saved is taken back */
-        if (devices_save(&z->devices, &again, &again_len, &err)) {
-            fuzz_assert(len == again_len && !memcmp(stream, again, len));
-            free(again);
-        }
-        free(stream);
-    }
-    devices_resume(&z->devices);
-}
-
-/* A state from elsewhere: refused, or taken and survived. */
-static void hostile_state(struct fuzz *z)
-{
-    static struct err err;
-    struct device *d = z->devices.first;
+    struct device *d = z->d.devices.first;
     for (unsigned n = take(z, 1) & 7; n && d->next; n--)
         d = d->next;
-    const size_t len = state_size(d->class->state, d->class->version);
-    uint8_t *record = malloc(len);
-    fuzz_assert(record);
-    devices_quiesce(&z->devices);
-    state_save(d->class->state, d, d->class->version, record);
-    for (unsigned n = take(z, 1) & 7; n; n--) {
-        const size_t at = take(z, 2);
-        record[at % len] = (uint8_t)take(z, 1);
-    }
-    if (!device_load(d, d->class->version, record, len, &err))
-        devices_reset(&z->devices); /* the caller would not go on with it */
-    free(record);
-    devices_resume(&z->devices);
+    return d;
 }
 
 static void one(struct fuzz *z)
@@ -187,13 +131,13 @@ static void one(struct fuzz *z)
     const uint16_t reg = (uint16_t)(IO + (op >> 4) * 2);
     switch (op & 15) {
     case 0:
-        bus_port_write(z->bus, reg, 2, take(z, 2));
+        bus_port_write(z->d.bus, reg, 2, take(z, 2));
         break;
     case 1:
-        bus_port_write(z->bus, reg, op & 0x10 ? 4 : 1, take(z, 4));
+        bus_port_write(z->d.bus, reg, op & 0x10 ? 4 : 1, take(z, 4));
         break;
     case 2:
-        bus_port_read(z->bus, reg, 1u << (op >> 4) % 3);
+        bus_port_read(z->d.bus, reg, 1u << (op >> 4) % 3);
         break;
     case 3:
     case 4:
@@ -231,18 +175,18 @@ static void one(struct fuzz *z)
         break;
     case 14:
         if (op & 0x10)
-            stop_and_move(z, op & 0x20);
+            fuzz_stop_and_move(&z->d, op & 0x20);
         else
-            bus_pci_write(z->bus, DEVFN, 0xC0, 2, take(z, 2));
+            bus_pci_write(z->d.bus, DEVFN, 0xC0, 2, take(z, 2));
         break;
     default:
         if (op & 0x10)
-            hostile_state(z);
+            fuzz_hostile_state(&z->d, usb_device(z));
         else
-            device_reset(z->devices.first);
+            device_reset(z->d.devices.first);
     }
-    bus_pci_write(z->bus, DEVFN, 0x20, 4, IO);
-    bus_pci_write(z->bus, DEVFN, 0x04, 2, 5);
+    bus_pci_write(z->d.bus, DEVFN, 0x20, 4, IO);
+    bus_pci_write(z->d.bus, DEVFN, 0x04, 2, 5);
 }
 
 static void build(struct fuzz *z)
@@ -256,42 +200,32 @@ static void build(struct fuzz *z)
     fuzz_assert(usb_set_add_bus(z->set, "usb-bus.0", ports, UHCI_PORTS, &err));
     for (unsigned i = 0; i < 3; i++)
         fuzz_assert(usb_set_plug(z->set, &devices[i], &err));
-    devices_reset(&z->devices);
-    bus_pci_write(z->bus, DEVFN, 0x20, 4, IO);
-    bus_pci_write(z->bus, DEVFN, 0x04, 2, 5);
+    devices_reset(&z->d.devices);
+    bus_pci_write(z->d.bus, DEVFN, 0x20, 4, IO);
+    bus_pci_write(z->d.bus, DEVFN, 0x04, 2, 5);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
     static struct err err;
-    struct fuzz z = {.in = {input, size}};
-    z.hv = fake_hypervisor_new(RAM_BYTES);
-    struct dma *dma = dma_new(z.hv);
-    z.bus = bus_new(z.hv);
-    struct pci_bus *pci = pci_bus_new(z.bus, z.hv);
-    clock_init(&z.clock, clock_time);
+    struct fuzz z = {0};
+    fuzz_open(&z.d, input, size, RAM_BYTES);
     z.input = input_new();
-    z.set = usb_set_new(&z.clock, z.input, &z.devices);
-    z.uhci = uhci_realize(pci, dma, &z.clock, &z.devices, DEVFN, 0, &err);
+    z.set = usb_set_new(&z.d.clock, z.input, &z.d.devices);
+    z.uhci = uhci_realize(z.d.pci, z.d.dma, &z.d.clock, &z.d.devices, DEVFN, 0, &err);
     fuzz_assert(z.uhci && z.set);
     build(&z);
-    for (unsigned steps = 0; z.in.left && steps < 1024; steps++)
+    for (unsigned steps = 0; z.d.in.left && steps < 1024; steps++)
         one(&z);
     /* Whatever it did: after a reset everything is as new, and nobody has events. */
-    devices_reset(&z.devices);
-    bus_pci_write(z.bus, DEVFN, 0x20, 4, IO);
-    bus_pci_write(z.bus, DEVFN, 0x04, 2, 5);
-    fuzz_assert(bus_port_read(z.bus, IO + 2, 2) == 0x0020);
+    devices_reset(&z.d.devices);
+    bus_pci_write(z.d.bus, DEVFN, 0x20, 4, IO);
+    bus_pci_write(z.d.bus, DEVFN, 0x04, 2, 5);
+    fuzz_assert(bus_port_read(z.d.bus, IO + 2, 2) == 0x0020);
     fuzz_assert(!input_current_pointer(z.input));
-    fuzz_assert(z.hv->maps == 0);
     usb_set_free(z.set);
-    devices_destroy(&z.devices);
+    fuzz_close(&z.d);
     fuzz_assert(!input_pointer_nth(z.input, 0));
     input_free(z.input);
-    pci_bus_free(pci);
-    dma_free(dma);
-    bus_free(z.bus);
-    clock_destroy(&z.clock);
-    fake_hypervisor_free(z.hv);
     return 0;
 }

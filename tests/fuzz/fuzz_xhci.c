@@ -3,18 +3,9 @@
  * A hostile guest at the xHCI: the input is a program of register accesses, rings and contexts in
  * memory, whole steps of a driver, time, events from viewers, devices that come and go, stops.
  */
-#include <stdlib.h>
-#include <string.h>
-
-#include "hw/core/bus.h"
-#include "hw/core/clock.h"
-#include "hw/core/device.h"
-#include "hw/core/dma.h"
-#include "hw/pc/pci.h"
 #include "hw/pc/usb_set.h"
 #include "hw/pc/xhci.h"
-#include "tests/fake/hypervisor.h"
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/device.h"
 #include "ui/input.h"
 
 #define RAM_BYTES (256u << 10)
@@ -32,48 +23,31 @@
 #define BUFFER   0x30000u
 
 struct fuzz {
-    struct fuzz_input in;
-    uint64_t now;
-    struct clock clock;
-    struct hypervisor *hv;
-    struct bus *bus;
-    struct device_list devices;
+    struct fuzz_device d;
     struct xhci *xhci;
     struct usb_set *set;
     struct input *input;
     uint32_t command, ring[17][4]; /* where the next TRB goes */
 };
 
-static uint64_t clock_time(const struct clock *clock)
-{
-    return ((const struct fuzz *)(const void *)((const char *)clock - offsetof(struct fuzz, clock)))
-        ->now;
-}
-
 static uint32_t take(struct fuzz *z, unsigned bytes)
 {
-    return (uint32_t)fuzz_take(&z->in, bytes);
-}
-
-static void step(struct fuzz *z, uint64_t ns)
-{
-    const uint64_t until = z->now + ns;
-    for (unsigned budget = 200; clock_deadline(&z->clock) <= until && budget; budget--) {
-        if (clock_deadline(&z->clock) > z->now)
-            z->now = clock_deadline(&z->clock);
-        clock_run(&z->clock, z->now);
-    }
-    z->now = until;
+    return fuzz_next(&z->d, bytes);
 }
 
 static void put32(struct fuzz *z, uint32_t at, uint32_t v)
 {
-    memcpy(z->hv->ram + at % (RAM_BYTES - 4), &v, 4);
+    fuzz_put32(&z->d, at, v);
+}
+
+static void step(struct fuzz *z, uint64_t ns)
+{
+    fuzz_step(&z->d, ns, 200);
 }
 
 static void out(struct fuzz *z, uint32_t reg, uint32_t v)
 {
-    bus_mem_write(z->bus, MMIO + reg, 4, v);
+    bus_mem_write(z->d.bus, MMIO + reg, 4, v);
 }
 
 static void put_trb(struct fuzz *z, uint32_t at, uint32_t low, uint32_t high, uint32_t status,
@@ -89,8 +63,8 @@ static void put_trb(struct fuzz *z, uint32_t at, uint32_t low, uint32_t high, ui
 static void start(struct fuzz *z)
 {
     out(z, 0x40, 2);
-    memset(z->hv->ram + EVENTS, 0, 0x1000);
-    memset(z->hv->ram + COMMANDS, 0, 0x1000);
+    memset(z->d.hv->ram + EVENTS, 0, 0x1000);
+    memset(z->d.hv->ram + COMMANDS, 0, 0x1000);
     put32(z, ERST, EVENTS);
     put32(z, ERST + 4, 0);
     put32(z, ERST + 8, 256);
@@ -118,8 +92,8 @@ static void command(struct fuzz *z, uint32_t low, uint32_t control)
 static void put_input(struct fuzz *z, unsigned slot, unsigned port, unsigned dci)
 {
     z->ring[slot][dci] = RINGS + slot * 0x1000 + dci * 0x100;
-    memset(z->hv->ram + z->ring[slot][dci], 0, 0x100);
-    memset(z->hv->ram + INPUT, 0, 0x100);
+    memset(z->d.hv->ram + z->ring[slot][dci], 0, 0x100);
+    memset(z->d.hv->ram + INPUT, 0, 0x100);
     put32(z, INPUT + 4, dci == 1 ? 3 : 1 | 1u << dci);
     put32(z, INPUT + 32, 1u << 27);
     put32(z, INPUT + 36, port << 16);
@@ -168,45 +142,6 @@ static void plug(struct fuzz *z, bool in)
         usb_set_unplug(z->set, id, &err);
 }
 
-static void stop_and_move(struct fuzz *z, bool other)
-{
-    static struct err err;
-    uint8_t *stream, *again;
-    size_t len, again_len;
-    devices_quiesce(&z->devices);
-    if (devices_save(&z->devices, &stream, &len, &err)) {
-        if (other)
-            devices_reset(&z->devices);
-        fuzz_assert(devices_load(&z->devices, stream, len, &err));
-        if (devices_save(&z->devices, &again, &again_len, &err)) {
-            fuzz_assert(len == again_len && !memcmp(stream, again, len));
-            free(again);
-        }
-        free(stream);
-    }
-    devices_resume(&z->devices);
-}
-
-/* A state from elsewhere: refused, or taken and survived. */
-static void hostile_state(struct fuzz *z)
-{
-    static struct err err;
-    struct device *d = z->devices.first;
-    const size_t len = state_size(d->class->state, d->class->version);
-    uint8_t *record = malloc(len);
-    fuzz_assert(record);
-    devices_quiesce(&z->devices);
-    state_save(d->class->state, d, d->class->version, record);
-    for (unsigned n = take(z, 1) & 7; n; n--) {
-        const size_t at = take(z, 2);
-        record[at % len] = (uint8_t)take(z, 1);
-    }
-    if (!device_load(d, d->class->version, record, len, &err))
-        devices_reset(&z->devices);
-    free(record);
-    devices_resume(&z->devices);
-}
-
 static void one(struct fuzz *z)
 {
     const uint8_t op = (uint8_t)take(z, 1), slot = (uint8_t)(1 + (op >> 4) % 4);
@@ -216,7 +151,7 @@ static void one(struct fuzz *z)
         out(z, take(z, 2) % 0x2100 & ~3u, take(z, 4));
         break;
     case 1:
-        bus_mem_read(z->bus, MMIO + take(z, 2) % 0x4000, 1u << (op >> 4) % 3);
+        bus_mem_read(z->d.bus, MMIO + take(z, 2) % 0x4000, 1u << (op >> 4) % 3);
         break;
     case 2: /* a command of any kind */
         command(z, op & 0x80 ? INPUT : take(z, 3),
@@ -270,16 +205,16 @@ static void one(struct fuzz *z)
         start(z);
         break;
     case 14:
-        stop_and_move(z, op & 0x20);
+        fuzz_stop_and_move(&z->d, op & 0x20);
         break;
     default:
         if (op & 0x10)
-            hostile_state(z);
+            fuzz_hostile_state(&z->d, z->d.devices.first);
         else
             out(z, 0x440 + 0x10 * (op >> 5), 0x210);
     }
-    bus_pci_write(z->bus, DEVFN, 0x10, 4, MMIO);
-    bus_pci_write(z->bus, DEVFN, 0x04, 2, 6);
+    bus_pci_write(z->d.bus, DEVFN, 0x10, 4, MMIO);
+    bus_pci_write(z->d.bus, DEVFN, 0x04, 2, 6);
 }
 
 static void build(struct fuzz *z)
@@ -293,9 +228,9 @@ static void build(struct fuzz *z)
     fuzz_assert(usb_set_add_bus(z->set, "usb.0", ports, PORTS, &err));
     for (unsigned i = 0; i < 2; i++)
         fuzz_assert(usb_set_plug(z->set, &devices[i], &err));
-    devices_reset(&z->devices);
-    bus_pci_write(z->bus, DEVFN, 0x10, 4, MMIO);
-    bus_pci_write(z->bus, DEVFN, 0x04, 2, 6);
+    devices_reset(&z->d.devices);
+    bus_pci_write(z->d.bus, DEVFN, 0x10, 4, MMIO);
+    bus_pci_write(z->d.bus, DEVFN, 0x04, 2, 6);
     for (unsigned i = 0; i < 17; i++)
         for (unsigned e = 0; e < 4; e++)
             z->ring[i][e] = RINGS + i * 0x1000 + e * 0x100;
@@ -305,35 +240,25 @@ static void build(struct fuzz *z)
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 {
     static struct err err;
-    struct fuzz z = {.in = {input, size}};
-    z.hv = fake_hypervisor_new(RAM_BYTES);
-    struct dma *dma = dma_new(z.hv);
-    z.bus = bus_new(z.hv);
-    struct pci_bus *pci = pci_bus_new(z.bus, z.hv);
-    clock_init(&z.clock, clock_time);
+    struct fuzz z = {0};
+    fuzz_open(&z.d, input, size, RAM_BYTES);
     z.input = input_new();
-    z.set = usb_set_new(&z.clock, z.input, &z.devices);
+    z.set = usb_set_new(&z.d.clock, z.input, &z.d.devices);
     const struct xhci_config config = {.devfn = DEVFN, .usb2 = PORTS, .usb3 = 1};
-    z.xhci = xhci_realize(pci, dma, &z.clock, &z.devices, &config, &err);
+    z.xhci = xhci_realize(z.d.pci, z.d.dma, &z.d.clock, &z.d.devices, &config, &err);
     fuzz_assert(z.xhci && z.set);
     build(&z);
-    for (unsigned steps = 0; z.in.left && steps < 512; steps++)
+    for (unsigned steps = 0; z.d.in.left && steps < 512; steps++)
         one(&z);
     /* Whatever it did: after a reset everything is as new, and nobody has events. */
-    devices_reset(&z.devices);
-    bus_pci_write(z.bus, DEVFN, 0x10, 4, MMIO);
-    bus_pci_write(z.bus, DEVFN, 0x04, 2, 6);
-    fuzz_assert((bus_mem_read(z.bus, MMIO + 0x44, 4) & 0xD) == 1);
+    devices_reset(&z.d.devices);
+    bus_pci_write(z.d.bus, DEVFN, 0x10, 4, MMIO);
+    bus_pci_write(z.d.bus, DEVFN, 0x04, 2, 6);
+    fuzz_assert((bus_mem_read(z.d.bus, MMIO + 0x44, 4) & 0xD) == 1);
     fuzz_assert(!input_current_pointer(z.input));
-    fuzz_assert(z.hv->maps == 0);
     usb_set_free(z.set);
-    devices_destroy(&z.devices);
+    fuzz_close(&z.d);
     fuzz_assert(!input_pointer_nth(z.input, 0));
     input_free(z.input);
-    pci_bus_free(pci);
-    dma_free(dma);
-    bus_free(z.bus);
-    clock_destroy(&z.clock);
-    fake_hypervisor_free(z.hv);
     return 0;
 }
