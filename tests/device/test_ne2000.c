@@ -882,18 +882,17 @@ static void send_packet(void **state)
 
 /* --- known vulnerabilities of others (contract: C.4) --- */
 
-static uint8_t *whole_memory(void)
+static struct ne2000 *whole_memory(void)
 {
-    uint8_t *copy = malloc(sizeof(isa->chip));
+    struct ne2000 *copy = malloc(sizeof(*copy));
     assert_non_null(copy);
-    memcpy(copy, &isa->chip, sizeof(isa->chip));
+    *copy = isa->chip;
     return copy;
 }
 
 /* Nothing but buffer memory and registers has changed. */
-static void assert_only_inside(const uint8_t *before)
+static void assert_only_inside(const struct ne2000 *was)
 {
-    const struct ne2000 *was = (const void *)before;
     assert_memory_equal(was->prom, isa->chip.prom, sizeof(was->prom));
     assert_ptr_equal(was->net, isa->chip.net);
     assert_ptr_equal(was->set_line, isa->chip.set_line);
@@ -910,7 +909,7 @@ static void cve_2015_5279_ring_beyond_the_memory(void **state)
                                        {0xFE, 0xFF, 0xFE, 0xFE}, {0x00, 0x00, 0x00, 0x00}};
     (void)state;
     start(0x04);
-    uint8_t *before = whole_memory();
+    struct ne2000 *before = whole_memory();
     for (size_t i = 0; i < sizeof(rings) / sizeof(rings[0]); i++) {
         out(CR, ABORT | STP);
         out(PSTART, rings[i][0]);
@@ -953,7 +952,7 @@ static void cve_2015_8743_remote_dma_at_the_end(void **state)
 {
     (void)state;
     start(0x04);
-    uint8_t *before = whole_memory();
+    struct ne2000 *before = whole_memory();
     for (unsigned at = 0xBFFC; at <= 0xC004; at++) {
         for (unsigned dcr = 0x48; dcr <= 0x49; dcr++) {
             out(DCR, dcr);
@@ -1081,7 +1080,8 @@ static void rtl8029(void **state)
     enum { BAR = 0xC000 };
     (void)state;
     memcpy(config.mac, mac, 6);
-    memcpy(option_rom, "\x55\xAA", 2);
+    option_rom[0] = 0x55;
+    option_rom[1] = 0xAA;
     struct net *other = net_new(NULL, "net1");
     struct ne2000_pci *d =
         ne2000_pci_realize(rig->pci, rig->dma, &rig->clock, &rig->devices, &config, other, &err);
