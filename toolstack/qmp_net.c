@@ -134,6 +134,10 @@ void qmp_cmd_object_add(struct qmp_call *call)
                                .file = qmp_arg_string(call, "file")};
     json_int_t maxlen = CAPTURE_LENGTH;
     struct qmp_net_info info = {0};
+    if (!t->capture) {
+        qmp_done(call, false, false);
+        return;
+    }
     qmp_arg_int(call, "maxlen", &maxlen);
     if (strcmp(type, "filter-dump") != 0)
         qmp_fail(call, QMP_GENERIC, "invalid object type: %.64s (there is filter-dump)", type);
@@ -145,8 +149,6 @@ void qmp_cmd_object_add(struct qmp_call *call)
         qmp_fail(call, QMP_GENERIC, "'maxlen' is from 1 to %d", INT32_MAX);
     else if (queue && strcmp(queue, "all") != 0)
         qmp_fail(call, QMP_GENERIC, "'queue' is all: both ways are captured");
-    else if (!t->capture)
-        qmp_done(call, false, false);
     else if (qmp_find_net(call->qmp, what.netdev, &info) < 0 || !info.netdev ||
              strcmp(info.netdev, what.netdev) != 0)
         qmp_fail(call, QMP_GENERIC, "there is no -netdev '%.64s'", what.netdev);
