@@ -5,8 +5,9 @@
  *   bench [--pairs N] [--quick] [--only GROUP,…] [--values] [--disks IDE|AHCI|PV]
  *   bench --loop ours|stock|null read|write|pio|dma|dmaw SECONDS [apart]     (to look at with perf)
  * Groups: start (and memory, size), access (and disk commands), disks (images), polling, screen,
- * viewers, idle, many. Each pair of runs is made in alternating order; a figure is the median over
- * the pairs, the spread that of the pairs' ratios. --values prints what each run gave.
+ * viewers, idle, many, nets (network cards). Each pair of runs is made in alternating order; a
+ * figure is the median over the pairs, the spread that of the pairs' ratios. --values prints what
+ * each run gave.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,10 +21,21 @@
 #define SMALL_DISK (1u << 20)
 #define FLEET      50u
 
-enum group { G_START, G_ACCESS, G_DISKS, G_POLLING, G_SCREEN, G_VIEWERS, G_IDLE, G_MANY, GROUPS };
+enum group {
+    G_START,
+    G_ACCESS,
+    G_DISKS,
+    G_POLLING,
+    G_SCREEN,
+    G_VIEWERS,
+    G_IDLE,
+    G_MANY,
+    G_NETS,
+    GROUPS
+};
 
-static const char *const group_name[GROUPS] = {"start",  "access",  "disks", "polling",
-                                               "screen", "viewers", "idle",  "many"};
+static const char *const group_name[GROUPS] = {"start",   "access", "disks", "polling", "screen",
+                                               "viewers", "idle",   "many",  "nets"};
 
 #define NO_AIM NAN
 static const struct {
@@ -502,7 +514,7 @@ int main(int argc, char **argv)
     if (!understood || !pairs || pairs > MAX_PAIRS) {
         fprintf(stderr,
                 "usage: %s [--pairs N] [--quick] [--values] [--only start,access,disks,"
-                "polling,screen,viewers,idle,many] [--disks IDE|AHCI|PV]\n",
+                "polling,screen,viewers,idle,many,nets] [--disks IDE|AHCI|PV]\n",
                 argv[0]);
         return 2;
     }
@@ -527,6 +539,8 @@ int main(int argc, char **argv)
     }
     print_tables();
     if (wanted[G_DISKS] && !disks_table(pairs, disks))
+        return 1;
+    if (wanted[G_NETS] && !nets_table(pairs))
         return 1;
     if (wanted[G_POLLING] && !polling_table(pairs))
         return 1;

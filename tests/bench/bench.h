@@ -148,6 +148,9 @@ bool polling_table(unsigned pairs);
 /* disks.c: images of several kinds on IDE, AHCI and PV; prints its own table. `only`: the disks
  * whose name starts so ("IDE"); NULL: all. */
 bool disks_table(unsigned pairs, const char *only);
+/* nets.c: frames through network cards; prints its own table. */
+bool nets_table(unsigned pairs);
+
 /* viewers.c: moving pictures to several viewers. */
 bool viewer_rows(struct xenstub *x, const struct setup *s, struct figures *f);
 
