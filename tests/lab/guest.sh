@@ -171,7 +171,7 @@ x_screen() {
 	n=0
 	until [ -s /tmp/x.ready ]; do
 		n=$((n + 1))
-		[ $n -lt 300 ] && kill -0 $xserver || { grep -h '(EE)' /x/var/log/Xorg.0.log | cut -c1-200; return 1; }
+		[ $n -lt 3000 ] && kill -0 $xserver || { grep -h '(EE)' /x/var/log/Xorg.0.log | cut -c1-200; return 1; }
 		sleep 0.2
 	done
 }

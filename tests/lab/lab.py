@@ -7,6 +7,7 @@ import sys
 import time
 
 import baseline
+import bootimg
 import debs
 import demo
 import dom0
@@ -51,6 +52,8 @@ class Lab:
             self.files |= networks.build(bookworm)
         if 13 in points:
             self.files |= pxe.build(bookworm)
+        if 14 in points:
+            self.files |= bootimg.build(bookworm)
         self.folder = run_folder(name)
         self.stock_program = self.tree.roots.need(dom0.STOCK)
         self.stock_name = "stock " + self.stock_program.name
@@ -124,10 +127,10 @@ def cmd_test(args):
     points = args.points or ("1,3" if args.xen == "4.20" else "1,2,3,4,5,6,8")
     try:
         wanted = {int(p) for p in points.split(",")}
-        if not wanted <= {1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13}:
+        if not wanted <= {1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14}:
             raise ValueError
     except ValueError:
-        raise LabError(f"--points {points}: numbers from 1 to 6 and 8 to 13, with commas; point 7 is points 1 and 3 with XEN=4.20")
+        raise LabError(f"--points {points}: numbers from 1 to 6 and 8 to 14, with commas; point 7 is points 1 and 3 with XEN=4.20")
     lab = Lab(args, "test", wanted)
     try:
         lab.power_on()

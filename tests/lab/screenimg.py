@@ -28,7 +28,7 @@ Section "Screen"
 	EndSubSection
 EndSection
 """
-DRIVERS = {"modesetting": (24, "1024x768")}
+DRIVERS = {"modesetting": (24, "1024x768"), "cirrus": (16, "640x480"), "vesa": (16, "800x600")}
 
 
 def x_disk(dest, roots):

@@ -17,6 +17,7 @@ import point10
 import point11
 import point12
 import point13
+import point14
 from report import Report
 from work import LabError, say
 
@@ -83,7 +84,7 @@ def run(lab, points):
     report = Report("7/" if lab.args.xen == "4.20" else "")
     steps = [({1, 2}, cd_life), ({2}, point2.menu), ({1, 3}, disk_life), ({4}, point4.run), ({5}, point5.run),
              ({6}, point6.run), ({8}, point8.run), ({9}, point9.run), ({10}, point10.run), ({11}, point11.run), ({12}, point12.run),
-             ({13}, point13.run)]
+             ({13}, point13.run), ({14}, point14.run)]
     for wanted, step in steps:
         chosen = points & (wanted | {3} if step is cd_life else wanted)
         if points & wanted:
