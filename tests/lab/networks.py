@@ -36,7 +36,7 @@ def bridges(lab):
     """dom0's bridges, each with an address and the counterpart of the guests' tests."""
     for i, name in enumerate(BRIDGES):
         lab.agent.must(f"""[ ! -d /sys/class/net/{name} ] || exit 0; set -e
-            brctl addbr {name}; brctl setfd {name} 0; brctl stp {name} off
+            brctl addbr {name}; echo 0 > /sys/class/net/{name}/bridge/forward_delay
             echo 1 > /proc/sys/net/ipv6/conf/{name}/disable_ipv6
             echo 0 > /sys/class/net/{name}/bridge/multicast_snooping
             ip addr add {address(i, 1)}/24 dev {name}; ip link set {name} up""")
