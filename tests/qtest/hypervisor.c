@@ -643,7 +643,7 @@ void backend_close(struct backend *b)
     (void)b;
 }
 
-const struct companion_ops companion_xen = {NULL, NULL, NULL, NULL};
+const struct companion_ops companion_xen = {0};
 
 struct companion *companion_open(const struct companion_ops *ops, unsigned domid, bool filter,
                                  struct loop *loop, struct err *err)
