@@ -719,7 +719,7 @@ static void machine_none_has_a_monitor_alone(void **state)
 static void what_is_not_there_is_refused(void **state)
 {
     (void)state;
-    refuses("-device rtl8139", "no network card");
+    refuses("-device virtio-net-pci", "no such network card");
     refuses("-device usb-host,hostbus=1,hostaddr=1", "no devices of the host");
     refuses("-machine q35", "no such machine");
     refuses("-no-such-option", "no such option");
