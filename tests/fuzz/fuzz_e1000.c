@@ -5,7 +5,7 @@
  */
 #include "hw/pc/e1000.h"
 #include "net/offload.h"
-#include "tests/fuzz/device.h"
+#include "tests/fuzz/cable.h"
 
 #define RAM_BYTES (256u << 10)
 #define MMIO      0xE0000000u
@@ -34,14 +34,9 @@ static enum net_sent wire_send(void *opaque, const uint8_t *frame, size_t len,
     return z->full ? NET_FULL : NET_SENT;
 }
 
-static void wire_read(void *opaque, bool on, bool fresh)
-{
-    (void)opaque, (void)on, (void)fresh;
-}
-
 static const struct net_backend backends[] = {
-    {.type = "fuzz", .send = wire_send, .read = wire_read},
-    {.type = "fuzz", .offloads = true, .send = wire_send, .read = wire_read},
+    {.type = "fuzz", .send = wire_send, .read = fuzz_far_read},
+    {.type = "fuzz", .offloads = true, .send = wire_send, .read = fuzz_far_read},
 };
 
 static void enable(struct fuzz *z)
@@ -201,13 +196,7 @@ static void one(struct fuzz *z)
         net_run(z->net, 4);
         break;
     case 11:
-        if (arg & 1)
-            net_set_link(z->net, arg & 2);
-        else
-            z->full = arg & 2;
-        if (!z->full)
-            net_writable(z->net);
-        net_run(z->net, 4);
+        fuzz_cable(z->net, &z->full, arg);
         break;
     case 12:
         if (arg & 1) {

@@ -5,7 +5,7 @@
  * states from elsewhere. Bit 0 of the first byte: on PCI or on ISA.
  */
 #include "hw/pc/ne2000.h"
-#include "tests/fuzz/device.h"
+#include "tests/fuzz/cable.h"
 
 #define RAM_BYTES (64u << 10)
 #define IO        0x300
@@ -35,12 +35,7 @@ static enum net_sent far_send(void *opaque, const uint8_t *frame, size_t len,
     return z->full ? NET_FULL : NET_SENT;
 }
 
-static void far_read(void *opaque, bool on, bool fresh)
-{
-    (void)opaque, (void)on, (void)fresh;
-}
-
-static const struct net_backend far_end = {.type = "fuzz", .send = far_send, .read = far_read};
+static const struct net_backend far_end = {.type = "fuzz", .send = far_send, .read = fuzz_far_read};
 
 static uint32_t take(struct fuzz *z, unsigned bytes)
 {

@@ -4,7 +4,7 @@
  * accesses, initialisation blocks, descriptors, frames, steps of time, cables pulled, stops, moves.
  */
 #include "hw/pc/pcnet.h"
-#include "tests/fuzz/device.h"
+#include "tests/fuzz/cable.h"
 
 #define RAM_BYTES (128u << 10)
 #define IO        0xC000
@@ -34,12 +34,8 @@ static enum net_sent wire_send(void *opaque, const uint8_t *frame, size_t len,
     return z->full ? NET_FULL : NET_SENT;
 }
 
-static void wire_read(void *opaque, bool on, bool fresh)
-{
-    (void)opaque, (void)on, (void)fresh;
-}
-
-static const struct net_backend backend = {.type = "fuzz", .send = wire_send, .read = wire_read};
+static const struct net_backend backend = {
+    .type = "fuzz", .send = wire_send, .read = fuzz_far_read};
 
 static void enable(struct fuzz *z)
 {
@@ -160,13 +156,7 @@ static void one(struct fuzz *z)
         net_run(z->net, 4);
         break;
     case 11:
-        if (arg & 1)
-            net_set_link(z->net, arg & 2);
-        else
-            z->full = arg & 2;
-        if (!z->full)
-            net_writable(z->net);
-        net_run(z->net, 4);
+        fuzz_cable(z->net, &z->full, arg);
         break;
     case 12: {
         const uint32_t at = fuzz_next(d, 4);

@@ -5,7 +5,7 @@
  * outside, a back-end that is full, time, stops and moves.
  */
 #include "hw/pc/rtl8139.h"
-#include "tests/fuzz/device.h"
+#include "tests/fuzz/cable.h"
 
 #define RAM_BYTES (128u << 10)
 #define IO        0xC000
@@ -33,12 +33,7 @@ static enum net_sent sent(void *opaque, const uint8_t *frame, size_t len,
     return z->full ? NET_FULL : NET_SENT;
 }
 
-static void reading(void *opaque, bool on, bool fresh)
-{
-    (void)opaque, (void)on, (void)fresh;
-}
-
-static const struct net_backend backend = {.type = "fuzz", .send = sent, .read = reading};
+static const struct net_backend backend = {.type = "fuzz", .send = sent, .read = fuzz_far_read};
 
 static void place(struct fuzz *z)
 {

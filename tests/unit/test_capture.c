@@ -19,6 +19,7 @@
 #include "hw/core/loop.h"
 #include "net/capture.h"
 #include "net/net.h"
+#include "net/netdev.h"
 
 static struct loop *loop;
 static struct net *net;
@@ -43,25 +44,6 @@ static bool transmit(void *opaque)
 
 static const struct net_nic nic = {.receive = receive, .transmit = transmit};
 
-static enum net_sent send_all(void *opaque, const uint8_t *frame, size_t len,
-                              const struct net_offload *offload)
-{
-    (void)opaque;
-    (void)frame;
-    (void)len;
-    (void)offload;
-    return NET_SENT;
-}
-
-static void read_none(void *opaque, bool on, bool fresh)
-{
-    (void)opaque;
-    (void)on;
-    (void)fresh;
-}
-
-static const struct net_backend backend = {.type = "test", .send = send_all, .read = read_none};
-
 static int setup(void **state)
 {
     (void)state;
@@ -71,7 +53,7 @@ static int setup(void **state)
     net = loop ? net_new(loop, "net0") : NULL;
     if (!net)
         return -1;
-    net_attach_backend(net, &backend, NULL);
+    assert_true(netdev_open(&(struct netdev_config){.kind = NETDEV_NULL}, loop, net, &err));
     net_attach_nic(net, &nic, NULL);
     net_receiving(net, true);
     loop_turn(loop, 0);
