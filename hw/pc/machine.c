@@ -53,6 +53,7 @@ enum isa_source {
     SOURCE_NIC, /* of the first ISA network card, and those that follow it */
     SOURCE_COUNT = SOURCE_NIC + CONFIG_MAX_NICS,
 };
+_Static_assert(SOURCE_COUNT <= 32, "each has a bit of machine.asserted");
 
 static const uint8_t isa_line_of[SOURCE_NIC] = {
     [SOURCE_KEYBOARD] = 1, [SOURCE_COM1] = 4,   [SOURCE_COM2] = 3,     [SOURCE_COM3] = 4,
@@ -503,15 +504,11 @@ static bool build(struct machine *m, struct err *err)
     i440fx_pass_on(bridge, 1, &piix3_reset_control_ops, piix3);
     if (!add_ide(m, err) || !add_power_management(m, err))
         return false;
-    unsigned slot = 2;
-    if (config->platform_pci) {
-        if (!add_platform(m, err))
-            return false;
-        slot++;
-    }
-    if (config->vga == CONFIG_VGA_STD && !add_vga(m, slot++, err))
+    if (config->platform_pci && !add_platform(m, err))
         return false;
-    if (config->vga == CONFIG_VGA_CIRRUS && !add_cirrus(m, slot++, err))
+    if (config->vga == CONFIG_VGA_STD && !add_vga(m, free_slot(m), err))
+        return false;
+    if (config->vga == CONFIG_VGA_CIRRUS && !add_cirrus(m, free_slot(m), err))
         return false;
     if (!add_usb_and_cards(m, err))
         return false;
