@@ -114,38 +114,54 @@ static bool is_managed(Display *x)
     return able;
 }
 
-/* Starts a window manager and waits until it has said that it is one. Not for as long as one takes
- * on a machine with nothing else to do: for as long as it lives, or a minute. */
+/* Takes what the server has said out of the queue; true if a window was mapped. */
+static bool drain(Display *x)
+{
+    bool mapped = false;
+    while (XPending(x)) {
+        XEvent e;
+        XNextEvent(x, &e);
+        mapped = mapped || e.type == MapNotify;
+    }
+    return mapped;
+}
+
+/*
+ * Starts a window manager and waits until it manages: it has said that it is one, and then maps a
+ * window of ours. Between the two it reads its fonts, for seconds on a machine that never did, and
+ * openbox loses what it is asked to map meanwhile: so we go on asking. Not for as long as it takes
+ * on a machine with nothing else to do: for as long as it lives, or a minute.
+ */
 static bool manage(struct desktop *d)
 {
     static const char *const manager[] = {"openbox", "--sm-disable", NULL};
     Display *x = XOpenDisplay(NULL);
-    bool managed = false;
-    if (!x)
+    bool mapped = false;
+    if (!x) {
+        fprintf(stderr, "the X server does not answer\n");
         return false;
-    XSelectInput(x, DefaultRootWindow(x), PropertyChangeMask); /* before it can say anything */
+    }
+    Window window = XCreateSimpleWindow(x, DefaultRootWindow(x), 0, 0, 64, 64, 0, 0, 0);
+    XSelectInput(x, window, StructureNotifyMask);
     d->manager = spawn(manager, -1);
-    for (unsigned i = 0; i < MANAGER_WAIT_S * 10 && !managed; i++) {
+    for (unsigned i = 0; i < MANAGER_WAIT_S * 10 && !mapped; i++) {
         struct pollfd p = {.fd = ConnectionNumber(x), .events = POLLIN};
         int status;
-        while (XPending(x)) {
-            XEvent e;
-            XNextEvent(x, &e);
-        }
-        managed = is_managed(x);
-        if (!managed && waitpid(d->manager, &status, WNOHANG) == d->manager) {
+        if (waitpid(d->manager, &status, WNOHANG) == d->manager) {
             fprintf(stderr, "%s ended with status %#x\n", manager[0], (unsigned)status);
             d->manager = 0;
             break;
         }
-        /* The answers to is_managed's questions may have brought events into Xlib's queue. */
-        if (!managed && !XEventsQueued(x, QueuedAlready))
-            poll(&p, 1, 100);
+        if (is_managed(x))
+            XMapWindow(x, window);
+        XFlush(x);
+        poll(&p, 1, 100);
+        mapped = drain(x);
     }
-    if (!managed && d->manager)
-        fprintf(stderr, "%s says nothing for %u s\n", manager[0], MANAGER_WAIT_S);
-    XCloseDisplay(x);
-    return managed;
+    if (!mapped && d->manager)
+        fprintf(stderr, "%s maps no window for %u s\n", manager[0], MANAGER_WAIT_S);
+    XCloseDisplay(x); /* the window goes with it */
+    return mapped;
 }
 
 bool desktop_open(struct desktop *d, bool manager, const char *resources)
