@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * bench: rows of figures, and who fills them. A device model under measurement belongs to a child
- * process of its own (the stand-in allows one domain in a process), held as long as it is wanted.
+ * process of its own, held as long as it is wanted.
  */
 #ifndef TESTS_BENCH_BENCH_H
 #define TESTS_BENCH_BENCH_H

@@ -41,19 +41,20 @@ int xenstub_open_pages(void)
     return -1;
 }
 
-/* A process that closed all it inherited gets them from where they were made. */
+/* A process that closed all it inherited gets them from where they were made: there they follow the
+ * memfd. */
 bool xenstub_own_fds(const struct stub_shm *s)
 {
     const char *path = getenv(STUB_ENV);
-    int pid = 0;
+    int pid = 0, first = 0;
     if (fcntl(STUB_FD_KICK, F_GETFD) >= 0)
         return true;
-    if (!path || sscanf(path, "/proc/%d/", &pid) != 1)
+    if (!path || sscanf(path, "/proc/%d/fd/%d", &pid, &first) != 2)
         return false;
     int maker = (int)syscall(SYS_pidfd_open, pid, 0);
     bool ok = maker >= 0;
     for (int fd = STUB_FD_KICK; ok && fd < STUB_FD_VCPU + (int)s->vcpus; fd++) {
-        int got = (int)syscall(SYS_pidfd_getfd, maker, fd, 0);
+        int got = (int)syscall(SYS_pidfd_getfd, maker, first + fd - STUB_FD, 0);
         ok = got >= 0 && dup2(got, fd) == fd;
         close(got);
     }

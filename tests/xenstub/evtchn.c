@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <xen/xen.h>
@@ -34,6 +35,15 @@ static int restricted(Xentoolcore__Active_Handle *active, unsigned short domid)
     return 0;
 }
 
+/* What the device's last user had not read is gone with it. */
+static void empty(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    uint64_t one;
+    while (poll(&p, 1, 0) > 0 && read(fd, &one, sizeof(one)) == sizeof(one))
+        ;
+}
+
 xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *logger, unsigned flags)
 {
     (void)logger;
@@ -46,8 +56,10 @@ xenevtchn_handle *xenevtchn_open(struct xentoollog_logger *logger, unsigned flag
     stub_lock(shm);
     while (h->index < STUB_HANDLES && shm->handle[h->index].used)
         h->index++;
-    if (h->index < STUB_HANDLES)
+    if (h->index < STUB_HANDLES) {
         shm->handle[h->index] = (struct stub_handle){.used = 1};
+        empty(STUB_FD_PORTS + (int)h->index);
+    }
     stub_unlock(shm);
     if (h->index == STUB_HANDLES) {
         free(h);

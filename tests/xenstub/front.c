@@ -2,7 +2,6 @@
 /* front: see front.h. Interfaces: xen/grant_table.h (version 1), xen/event_channel.h. */
 #include "front.h"
 
-#include <unistd.h>
 #include <xen/xen.h>
 #include <xen/grant_table.h>
 
@@ -77,12 +76,7 @@ bool front_bound(struct xenstub *x, uint32_t port)
 
 void front_notify(struct xenstub *x, uint32_t port)
 {
-    struct stub_shm *s = xenstub_shm(x);
-    uint32_t local = __atomic_load_n(&s->remote[port].local, __ATOMIC_ACQUIRE);
-    int handle = local ? stub_send(s, local) : -1;
-    uint64_t one = 1;
-    if (handle >= 0 && write(STUB_FD_PORTS + handle, &one, sizeof(one)) < 0)
-        return;
+    xenstub_signal(x, port);
 }
 
 static bool notified(struct xenstub *x, uint64_t port)

@@ -29,17 +29,20 @@
 /*
  * The memfd is found by name (STUB_ENV: its path in /proc), because a device model may have helpers
  * that close what they inherit. The eventfds cannot be opened, so they are inherited: opening an
- * event channel device duplicates one. What has a number from STUB_FD on is not the device model's
- * own.
+ * event channel device duplicates one. In a device model they have the numbers below, and what has
+ * a number from STUB_FD on is not its own. In the test, which may have several domains, each has
+ * its own STUB_FDS in the same order, beginning with the memfd.
  */
-#define STUB_ENV      "XENSTUB"
-#define STUB_FD       700
-#define STUB_FD_KICK  (STUB_FD + 1) /* eventfd: what a test waits for has changed */
-#define STUB_FD_PORTS (STUB_FD + 2) /* eventfd of each handle: ports to be read */
-#define STUB_FD_VCPU                                                            \
-    (STUB_FD_PORTS + STUB_HANDLES) /* eventfd of each vCPU: the answer is there \
-                                    */
-#define STUB_FD_END (STUB_FD_VCPU + STUB_VCPUS)
+#define STUB_ENV     "XENSTUB"
+#define STUB_DOMAINS 4 /* at once in one test */
+enum {
+    STUB_FD = 700,
+    STUB_FD_KICK,                                /* eventfd: what a test waits for has changed */
+    STUB_FD_PORTS,                               /* eventfd of each handle: ports to be read */
+    STUB_FD_VCPU = STUB_FD_PORTS + STUB_HANDLES, /* eventfd of each vCPU: the answer is there */
+    STUB_FD_END = STUB_FD_VCPU + STUB_VCPUS,
+    STUB_FDS = STUB_FD_END - STUB_FD,
+};
 
 /* One event channel of the device model: pending and masked as Linux' evtchn device does it. */
 #define STUB_PENDING 1u

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -279,6 +280,44 @@ static void rights_given_up_are_gone(void **state)
     assert_null(xenstub_xs_read(x, BASE "late"));
 }
 
+/* Two device models, asked in turn. */
+static void domains_are_apart(void **state)
+{
+    const struct xenstub_config config = {.domid = 8, .vcpus = 2, .ram_bytes = UINT64_C(8) << 20};
+    struct xenstub *domain[2] = {x, xenstub_new(&config)};
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        x = domain[i];
+        assert_non_null(x);
+        begin("servers");
+        await("ready");
+    }
+    for (unsigned i = 0; i < 100; i++)
+        assert_int_equal(vcpu_in(domain[i % 2], i % 3 == 0, 0x100, 4), 0x11111111);
+    for (unsigned i = 0; i < 2; i++) {
+        x = domain[i];
+        say("second-ends", 1);
+        await("second-ended");
+        say("end", 1);
+        assert_true(xenstub_xs_wait(x, BASE "served", "50", WAIT_MS));
+        finish();
+    }
+    xenstub_free(domain[1]);
+    x = domain[0];
+}
+
+/* An event that one had not read when it was killed is not the next one's. */
+static void a_killed_one_leaves_nothing(void **state)
+{
+    begin("servers");
+    await("ready");
+    assert_int_equal(vcpu_in(x, 0, 0x100, 4), 0x11111111);
+    kill(xenstub_pid(x), SIGSTOP);
+    xenstub_signal(x, s->server[0].vcpu_remote[0]);
+    xenstub_end(x, SIGKILL, WAIT_MS);
+    channels_carry_events_both_ways(state);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -292,6 +331,8 @@ int main(void)
         TEST(channels_carry_events_both_ways),
         TEST(transactions_are_whole_or_repeated),
         TEST(rights_given_up_are_gone),
+        TEST(domains_are_apart),
+        TEST(a_killed_one_leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,7 @@ struct xenstub {
     struct stub_shm *shm;
     uint8_t *pages;
     size_t pages_bytes;
+    int fds; /* the first of its descriptors in this process */
     char dir[64];
     struct xsd *xsd;
     uint32_t cf8;
@@ -49,38 +50,60 @@ struct xenstub {
 
 /* --- the domain --- */
 
-static bool take_fd(int fd, int number)
+/* Where this process has what the device model has at `number`. */
+static int fd_at(const struct xenstub *x, int number)
+{
+    return x->fds + number - STUB_FD;
+}
+
+static bool take_fd(const struct xenstub *x, int fd, int number)
 {
     if (fd < 0)
         return false;
-    bool ok = dup2(fd, number) >= 0;
+    bool ok = dup2(fd, fd_at(x, number)) >= 0;
     close(fd);
     return ok;
 }
 
-/* They have fixed numbers, so there is one domain at a time in a process. */
-static bool open_fds(uint64_t bytes, unsigned vcpus)
+/* The first of so many numbers that no other domain of this process has; -1: all are taken. */
+static int find_fds(void)
 {
     struct rlimit l;
-    if (!getrlimit(RLIMIT_NOFILE, &l) && l.rlim_cur < STUB_FD_END && l.rlim_max >= STUB_FD_END) {
-        l.rlim_cur = STUB_FD_END;
-        setrlimit(RLIMIT_NOFILE, &l);
+    int first = STUB_FD;
+    while (fcntl(first, F_GETFD) >= 0)
+        first += STUB_FDS;
+    const rlim_t end = (rlim_t)first + STUB_FDS;
+    if (getrlimit(RLIMIT_NOFILE, &l) || first >= STUB_FD + STUB_DOMAINS * STUB_FDS)
+        return -1;
+    if (l.rlim_cur < end) {
+        l.rlim_cur = end;
+        if (setrlimit(RLIMIT_NOFILE, &l))
+            return -1;
     }
-    bool ok = take_fd(memfd_create("xenstub", 0), STUB_FD) && !ftruncate(STUB_FD, (off_t)bytes) &&
-              take_fd(eventfd(0, EFD_NONBLOCK), STUB_FD_KICK);
-    for (int i = 0; ok && i < STUB_HANDLES; i++)
-        ok = take_fd(eventfd(0, EFD_SEMAPHORE), STUB_FD_PORTS + i);
-    for (int i = 0; ok && i < (int)vcpus; i++)
-        ok = take_fd(eventfd(0, 0), STUB_FD_VCPU + i);
-    for (int i = STUB_FD; ok && i < STUB_FD_VCPU + (int)vcpus; i++)
-        fcntl(i, F_SETFD, FD_CLOEXEC); /* only device models inherit them */
-    return ok;
+    return first;
 }
 
-static void close_fds(unsigned vcpus)
+static void close_fds(const struct xenstub *x, unsigned vcpus)
 {
     for (int i = STUB_FD; i < STUB_FD_VCPU + (int)vcpus; i++)
-        close(i);
+        close(fd_at(x, i));
+}
+
+static bool open_fds(struct xenstub *x, uint64_t bytes, unsigned vcpus)
+{
+    x->fds = find_fds();
+    bool ok = x->fds >= 0 && take_fd(x, memfd_create("xenstub", 0), STUB_FD) &&
+              !ftruncate(x->fds, (off_t)bytes) &&
+              take_fd(x, eventfd(0, EFD_NONBLOCK), STUB_FD_KICK);
+    for (int i = 0; ok && i < STUB_HANDLES; i++)
+        ok = take_fd(x, eventfd(0, EFD_SEMAPHORE), STUB_FD_PORTS + i);
+    for (int i = 0; ok && i < (int)vcpus; i++)
+        ok = take_fd(x, eventfd(0, 0), STUB_FD_VCPU + i);
+    for (int i = STUB_FD; ok && i < STUB_FD_VCPU + (int)vcpus; i++)
+        fcntl(fd_at(x, i), F_SETFD, FD_CLOEXEC); /* only device models inherit them */
+    if (!ok && x->fds >= 0)
+        close_fds(x, vcpus);
+    return ok;
 }
 
 static void populate(struct stub_shm *s, uint64_t first, uint64_t end)
@@ -98,14 +121,14 @@ struct xenstub *xenstub_new(const struct xenstub_config *config)
     uint32_t mfns = (uint32_t)(ram / STUB_PAGE) + EXTRA_PAGES;
     uint64_t bytes = STUB_PAGES + (uint64_t)mfns * STUB_PAGE;
     struct xenstub *x = calloc(1, sizeof(*x));
-    if (!x || vcpus > STUB_VCPUS || !open_fds(bytes, vcpus)) {
+    if (!x || vcpus > STUB_VCPUS || !open_fds(x, bytes, vcpus)) {
         free(x);
         return NULL;
     }
-    x->shm = mmap(NULL, STUB_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED, STUB_FD, 0);
+    x->shm = mmap(NULL, STUB_PAGES, PROT_READ | PROT_WRITE, MAP_SHARED, x->fds, 0);
     x->pages_bytes = bytes - STUB_PAGES;
     /* Pages that a device model asks for are Xen's already: their zeroing is not its time. */
-    x->pages = mmap(NULL, x->pages_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, STUB_FD, STUB_PAGES);
+    x->pages = mmap(NULL, x->pages_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, x->fds, STUB_PAGES);
     madvise(x->pages + ram, READY_BYTES, MADV_POPULATE_WRITE);
     struct stub_shm *s = x->shm;
     s->magic = STUB_MAGIC;
@@ -158,7 +181,7 @@ void xenstub_free(struct xenstub *x)
     unsigned vcpus = x->shm->vcpus;
     munmap(x->pages, x->pages_bytes);
     munmap(x->shm, STUB_PAGES);
-    close_fds(vcpus);
+    close_fds(x, vcpus);
     free(x);
 }
 
@@ -216,9 +239,9 @@ static void *reap(void *opaque)
     waitpid(x->pid, &x->status, 0);
     stub_release_grants(x->shm);
     __atomic_store_n(&x->gone, true, __ATOMIC_SEQ_CST);
-    post(STUB_FD_KICK);
+    post(fd_at(x, STUB_FD_KICK));
     for (unsigned v = 0; v < x->shm->vcpus; v++)
-        post(STUB_FD_VCPU + (int)v);
+        post(fd_at(x, STUB_FD_VCPU + (int)v));
     return NULL;
 }
 
@@ -247,8 +270,12 @@ static void become(struct xenstub *x, const char *const argv[], char *const env[
     dup2(log, 2);
     close(null);
     close(log);
-    for (int i = STUB_FD_KICK; i < STUB_FD_VCPU + (int)x->shm->vcpus; i++)
-        fcntl(i, F_SETFD, 0);
+    for (int i = STUB_FD_KICK; i < STUB_FD_VCPU + (int)x->shm->vcpus; i++) {
+        if (fd_at(x, i) == i)
+            fcntl(i, F_SETFD, 0);
+        else
+            dup2(fd_at(x, i), i);
+    }
     execve(argv[0], (char *const *)argv, env);
     _exit(127);
 }
@@ -261,7 +288,7 @@ bool xenstub_start(struct xenstub *x, const char *const argv[])
         xenstub_end(x, SIGKILL, 0);
     library_path(libs, sizeof(libs));
     snprintf(ld, sizeof(ld), "LD_LIBRARY_PATH=%s", libs);
-    snprintf(file, sizeof(file), STUB_ENV "=/proc/%d/fd/%d", (int)getpid(), STUB_FD);
+    snprintf(file, sizeof(file), STUB_ENV "=/proc/%d/fd/%d", (int)getpid(), x->fds);
     snprintf(store, sizeof(store), "XENSTORED_PATH=%s/xenstored", x->dir);
     snprintf(id, sizeof(id), "XEN_DOMAIN_ID=%u", x->shm->domid);
     /* As from libxl, with what else a developer may want to pass (sanitizer options). */
@@ -451,12 +478,12 @@ static uint8_t *state_of(struct ioreq *req)
     return (uint8_t *)req + STATE_BYTE;
 }
 
-static void signal_remote(struct xenstub *x, uint32_t remote)
+void xenstub_signal(struct xenstub *x, uint32_t remote)
 {
-    uint32_t port = x->shm->remote[remote].local;
+    uint32_t port = __atomic_load_n(&x->shm->remote[remote].local, __ATOMIC_ACQUIRE);
     int handle = port ? stub_send(x->shm, port) : -1;
     if (handle >= 0)
-        post(STUB_FD_PORTS + handle);
+        post(fd_at(x, STUB_FD_PORTS + handle));
 }
 
 /* Sends and waits as a vCPU does that leaves the guest for it: blocked until it is notified. */
@@ -471,10 +498,10 @@ static bool request(struct xenstub *x, struct stub_server *s, unsigned vcpu, str
     req->state = STATE_IOREQ_NONE;
     memcpy(slot, req, sizeof(*slot));
     __atomic_store_n(state, (uint8_t)(*state | STATE_IOREQ_READY), __ATOMIC_SEQ_CST);
-    signal_remote(x, s->vcpu_remote[vcpu]);
+    xenstub_signal(x, s->vcpu_remote[vcpu]);
     while ((__atomic_load_n(state, __ATOMIC_ACQUIRE) & 15) != STATE_IORESP_READY) {
         uint64_t n;
-        if (xenstub_gone(x) || read(STUB_FD_VCPU + (int)vcpu, &n, sizeof(n)) != sizeof(n))
+        if (xenstub_gone(x) || read(fd_at(x, STUB_FD_VCPU + (int)vcpu), &n, sizeof(n)) != sizeof(n))
             break;
     }
     bool ok = (*state & 15) == STATE_IORESP_READY;
@@ -704,7 +731,7 @@ bool vcpu_post(struct xenstub *x, uint64_t addr, unsigned size, uint64_t value)
                                         __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE))
             break;
     }
-    signal_remote(x, s->buffered_remote);
+    xenstub_signal(x, s->buffered_remote);
     return true;
 }
 
@@ -740,10 +767,10 @@ bool xenstub_wait(struct xenstub *x, bool (*cond)(struct xenstub *x, uint64_t ar
         uint64_t now = now_ms(), n;
         if (now >= end)
             break;
-        struct pollfd p = {.fd = STUB_FD_KICK, .events = POLLIN};
+        struct pollfd p = {.fd = fd_at(x, STUB_FD_KICK), .events = POLLIN};
         /* A helper of the device model may have changed something without a kick. */
         int ms = end - now < 20 ? (int)(end - now) : 20;
-        if (poll(&p, 1, ms) > 0 && read(STUB_FD_KICK, &n, sizeof(n)) < 0)
+        if (poll(&p, 1, ms) > 0 && read(p.fd, &n, sizeof(n)) < 0)
             continue;
     }
     __atomic_fetch_sub(&x->shm->waiting, 1, __ATOMIC_SEQ_CST);

@@ -22,7 +22,7 @@ struct xenstub_config {
     uint64_t below_4g_end; /* 0: 0xF0000000 */
 };
 
-/* NULL with errno. free ends the device model too. */
+/* Up to STUB_DOMAINS at once. NULL with errno. free ends the device model too. */
 struct xenstub *xenstub_new(const struct xenstub_config *config);
 void xenstub_free(struct xenstub *x);
 
@@ -112,6 +112,9 @@ void vcpu_time_offset(struct xenstub *x, unsigned vcpu, int64_t seconds);
  * The server of the first range that holds port 0x1F0.. need not be asked: it is server 0. */
 struct ioreq;
 bool vcpu_raw(struct xenstub *x, unsigned vcpu, struct ioreq *req);
+
+/* Sends an event through a channel of the guest's: what is bound to it. */
+void xenstub_signal(struct xenstub *x, uint32_t remote);
 
 /* Accesses that nobody had claimed. */
 uint64_t xenstub_unclaimed(const struct xenstub *x);
