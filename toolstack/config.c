@@ -50,6 +50,7 @@ const char config_usage[] =
     "Network\n"
     "  -device rtl8139|e1000|e1000-82545em|pcnet|ne2k_pci[,netdev=ID][,id=ID][,mac=MAC]\n"
     "         [,addr=SLOT][,romfile=F][,rombar=0][,bootindex=N]   a network card, up to 8\n"
+    "         of rtl8139: [,cplus=off]   (-global rtl8139.cplus=off: of all of them)\n"
     "  -device ne2k_isa[,netdev=ID][,id=ID][,mac=MAC][,iobase=PORT][,irq=N]   an ISA one\n"
     "  -netdev tap,id=ID[,ifname=I|fd=N][,br=BRIDGE][,script=F|no][,downscript=F|no]\n"
     "         [,vnet_hdr=off][,sndbuf=SIZE]\n"

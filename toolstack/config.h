@@ -163,6 +163,7 @@ struct config_nic {
     bool no_rom;     /* rombar=0, romfile= (empty), ne2k_isa */
     char *romfile;   /* name or path; NULL: iPXE's for this model */
     int bootindex;   /* -1: not said */
+    bool no_cplus;   /* of rtl8139: cplus=off, an RTL8139C */
 };
 
 /* -object filter-dump: frames to a pcap file. */

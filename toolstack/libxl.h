@@ -52,6 +52,7 @@ struct libxl_nic {
     int vlan;        /* or LIBXL_NOT_SAID */
     bool place_said; /* iobase= was said … */
     bool irq_said;
+    bool cplus_said; /* cplus= */
 };
 struct libxl_netdev {
     int vlan;
@@ -80,6 +81,7 @@ struct libxl {
     char *capture_netdevs[CONFIG_MAX_CAPTURES];      /* of config.captures: the back-end's id */
     unsigned cards;                                  /* of the line until now: their order */
     bool nic_ne2000;                                 /* -nic-ne2000 */
+    bool global_no_cplus;                            /* -global rtl8139.cplus=off */
     bool have_boot;                                  /* -boot order= */
     bool have_domid, have_machine, have_memory, have_vga, have_vnc;
     bool accel_xen;
@@ -115,6 +117,7 @@ bool libxl_netdev(struct libxl *p, const char *option, const char *arg, struct e
 bool libxl_net(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_nic_both(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_nic_ne2000(struct libxl *p, const char *option, const char *arg, struct err *err);
+bool libxl_global(struct libxl *p, const char *option, const char *arg, struct err *err);
 bool libxl_object(struct libxl *p, const char *option, const char *arg, struct err *err);
 
 /* Network cards that there are not, and what to use instead. */

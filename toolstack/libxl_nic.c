@@ -126,6 +126,38 @@ static bool rom_keys(struct optstr *o, struct config_nic *nic, struct err *err)
     return true;
 }
 
+/* Whether an rtl8139 is one with the C+ mode. */
+static bool cplus_key(struct libxl *p, struct optstr *o, struct config_nic *nic, struct err *err)
+{
+    bool on = true, off = false; /* each what it begins as where nothing is said */
+    if (nic->model != CONFIG_RTL8139)
+        return !optstr_take(o, "cplus") || err_set(err, "%s %s: cplus= is of rtl8139 only",
+                                                   o->option, config_nic_name(nic->model));
+    if (!optstr_bool(o, "cplus", &on, err) || !optstr_bool(o, "cplus", &off, err))
+        return false;
+    nic->no_cplus = !on;
+    p->nics[nic - p->config->nics].cplus_said = on == off;
+    return true;
+}
+
+bool libxl_global(struct libxl *p, const char *option, const char *arg, struct err *err)
+{
+    static const char key[] = "rtl8139.cplus";
+    struct optstr o;
+    bool on = true;
+    if (strncmp(arg, key, sizeof(key) - 1) != 0 || arg[sizeof(key) - 1] != '=')
+        return err_set(err,
+                       "%s %.64s: only %s=on|off is taken; name other properties at their "
+                       "-device",
+                       option, arg, key);
+    if (!optstr_parse(&o, option, arg, NULL, err))
+        return false;
+    const bool ok = optstr_bool(&o, key, &on, err) && optstr_finish(&o, err);
+    optstr_free(&o);
+    p->global_no_cplus = !on;
+    return ok;
+}
+
 /* Where an ISA card is. */
 static bool isa_keys(struct libxl *p, struct optstr *o, struct config_nic *nic, struct err *err)
 {
@@ -170,7 +202,7 @@ bool libxl_nic_keys(struct libxl *p, struct optstr *o, enum config_nic_model mod
     nic->model = model;
     return libxl_take_id(o, &nic->id, err) &&
            optstr_string(o, "netdev", &p->nics[nic - p->config->nics].netdev_id, err) &&
-           libxl_nic_mac(o, "mac", nic, err) &&
+           libxl_nic_mac(o, "mac", nic, err) && cplus_key(p, o, nic, err) &&
            (model == CONFIG_NE2K_ISA ? isa_keys(p, o, nic, err) : pci_keys(o, nic, err)) &&
            optstr_finish(o, err);
 }
@@ -305,6 +337,8 @@ bool libxl_nics_finish(struct libxl *p, struct err *err)
                 return false;
             nic->no_rom = true;
         }
+        if (nic->model == CONFIG_RTL8139 && !p->nics[i].cplus_said)
+            nic->no_cplus = p->global_no_cplus;
         if (!check_against(c, nic, err))
             return false;
     }

@@ -304,8 +304,8 @@ static struct device *new_nic(struct machine *m, size_t index, const struct nic_
         return (struct device *)pcnet_realize(m->pci, m->dma, m->config.clock, &m->devices, nic,
                                               net, err);
     case CONFIG_RTL8139:
-        return (struct device *)rtl8139_realize(m->pci, m->dma, m->config.clock, &m->devices, nic,
-                                                net, err);
+        return (struct device *)(c->no_cplus ? rtl8139c_realize : rtl8139_realize)(
+            m->pci, m->dma, m->config.clock, &m->devices, nic, net, err);
     case CONFIG_E1000:
         return (struct device *)e1000_realize(m->pci, m->dma, m->config.clock, &m->devices, nic,
                                               net, err);

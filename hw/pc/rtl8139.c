@@ -40,14 +40,14 @@ enum {
     WAKE = 0x84,
     WAKE_END = 0xD4,
     CONFIG5_TPPOLL = 0xD8,
-    CPCR = 0xE0,
-    RDSAR = 0xE4,
-    ETTHR = 0xEC,
+    CPLUS = 0xE0,
 };
 
 #define CAPR_EMPTY    0xFFF0 /* 16 before the buffer's beginning */
 #define REVISION      0x20
-#define TCR_VERSION   0x74800000u /* RTL8139C+ (5.6) */
+#define REVISION_C    0x10        /* RTL8139C(L), configuration space's RID */
+#define TCR_VERSION   0x74800000u /* HWVERID (5.6), in RTL8139C(L)+ and RTL8139C(L) */
+#define TCR_VERSION_C 0x74000000u
 #define TCR_KEPT      0x030F07F0u
 #define EECR_MODE     0xC0
 #define EECR_AUTOLOAD 0x40
@@ -75,9 +75,6 @@ enum {
 #define ANAR_DEFAULT  0x05E1
 #define ANER_ABLE     0x0001
 #define CSCR_VALUE    0x0340
-#define TPPOLL_HPQ    0x80
-#define TPPOLL_NPQ    0x40
-#define TPPOLL_FSWINT 0x01
 
 static const struct state_field tally_state[] = {
     STATE_UINT(struct rtl8139_tally, tx_ok),
@@ -225,8 +222,7 @@ static void starved_over(void *opaque)
     buffers_free(opaque);
 }
 
-/* Rings are begun anew: nothing that was read of them counts. */
-static void forget_rings(struct rtl8139 *r)
+void rtl8139_forget_rings(struct rtl8139 *r)
 {
     r->rx_ahead.end = r->tx_ahead.end = 0;
     r->starved_for = 0;
@@ -255,7 +251,7 @@ static void reset_registers(struct rtl8139 *r)
     rtl8139_eeprom_mac(&r->eeprom, r->idr);
     r->tctr_base = clock_now(r->clock);
     plan_timer(r);
-    forget_rings(r);
+    rtl8139_forget_rings(r);
     if (r->net)
         net_unkick(r->net);
 }
@@ -371,7 +367,7 @@ static uint32_t read_register(struct rtl8139 *r, unsigned reg)
         look_at_timer(r);
         return r->imr | (uint32_t)r->isr << 16;
     case TCR:
-        return r->tcr | TCR_VERSION;
+        return r->tcr | (r->cplus ? TCR_VERSION : TCR_VERSION_C);
     case RCR:
         return r->rcr;
     case TCTR:
@@ -385,7 +381,7 @@ static uint32_t read_register(struct rtl8139 *r, unsigned reg)
     case MSR_CONFIG:
         return media_status(r) | (uint32_t)r->config3 << 8 | (uint32_t)r->config4 << 16 | 1u << 24;
     case MULINT_RERID:
-        return r->mulint | (uint32_t)REVISION << 16;
+        return r->mulint | (r->cplus ? REVISION : REVISION_C) << 16;
     case TSADS_BMCR:
         return tsad_summary(r) | (uint32_t)r->bmcr << 16;
     case BMSR_ANAR:
@@ -404,14 +400,9 @@ static uint32_t read_register(struct rtl8139 *r, unsigned reg)
         return r->phy2;
     case CONFIG5_TPPOLL:
         return r->config5;
-    case CPCR:
-        return r->cpcr;
-    case RDSAR:
-    case RDSAR + 4:
-        return r->rdsar[(reg - RDSAR) / 4];
-    case ETTHR:
-        return r->etthr;
     default:
+        if (reg >= CPLUS)
+            return r->cplus ? rtl8139_cplus_read(r, reg) : 0;
         return reg >= WAKE && reg < WAKE_END ? pci_get32(r->wake + (reg - WAKE)) : 0;
     }
 }
@@ -428,7 +419,7 @@ static void command_write(struct rtl8139 *r, uint8_t v)
         r->cbr = 0;
         r->capr = CAPR_EMPTY;
         r->cp_rx = 0;
-        forget_rings(r);
+        rtl8139_forget_rings(r);
     }
     if ((r->cr & RTL_TE) && !(was & RTL_TE)) {
         r->cp_tx[0] = r->cp_tx[1] = 0;
@@ -505,29 +496,17 @@ static void basic_mode_write(struct rtl8139 *r, uint16_t v)
         r->bmcr = v & BMCR_ANE ? BMCR_KEPT : v & BMCR_KEPT;
 }
 
+/* Those it has. */
+static uint16_t interrupts(const struct rtl8139 *r)
+{
+    return r->cplus ? RTL_INT_ALL : RTL_INT_ALL & ~RTL_INT_CPLUS;
+}
+
 static void interrupt_write(struct rtl8139 *r, uint32_t v, uint32_t mask)
 {
     look_at_timer(r);
-    r->imr = v & RTL_INT_ALL;
+    r->imr = (uint16_t)v & interrupts(r);
     r->isr &= (uint16_t) ~((v & mask) >> 16); /* 5.6: a one clears */
-}
-
-static void poll_write(struct rtl8139 *r, uint8_t v)
-{
-    if (v & TPPOLL_FSWINT)
-        r->isr |= RTL_INT_SW;
-    if (!(r->cpcr & RTL_CPCR_TX))
-        return;
-    r->polled |= (v & TPPOLL_HPQ ? 2 : 0) | (v & TPPOLL_NPQ ? 1 : 0);
-    if (r->polled)
-        rtl8139_kick(r);
-}
-
-static void rdsar_write(struct rtl8139 *r, unsigned n, uint32_t v)
-{
-    r->rdsar[n] = v;
-    r->cp_rx = 0;
-    forget_rings(r);
 }
 
 /* `value` has zeroes where `mask`, of whole bytes, does. */
@@ -622,20 +601,13 @@ static void write_register(struct rtl8139 *r, unsigned reg, uint32_t value, uint
         break;
     case CONFIG5_TPPOLL:
         r->config5 = v & CONFIG5_KEPT;
-        poll_write(r, (uint8_t)(value >> 8));
-        break;
-    case CPCR:
-        r->cpcr = v & RTL_CPCR_KEPT;
-        break;
-    case RDSAR:
-    case RDSAR + 4:
-        rdsar_write(r, (reg - RDSAR) / 4, v);
-        break;
-    case ETTHR:
-        r->etthr = (uint8_t)v;
+        if (r->cplus)
+            rtl8139_cplus_poll(r, (uint8_t)(value >> 8));
         break;
     default:
-        if (reg >= WAKE && reg < WAKE_END)
+        if (reg >= CPLUS && r->cplus)
+            rtl8139_cplus_write(r, reg, v);
+        else if (reg >= WAKE && reg < WAKE_END)
             pci_set32(r->wake + (reg - WAKE), v);
     }
 }
@@ -710,12 +682,15 @@ static void resume(struct device *device)
 static bool loaded(struct device *device, struct err *err)
 {
     struct rtl8139 *r = (struct rtl8139 *)device;
-    (void)err;
+    const bool any = r->cpcr || r->rdsar[0] || r->rdsar[1] || r->etthr || r->dtccr[0] ||
+                     r->dtccr[1] || r->polled || r->cp_tx[0] || r->cp_tx[1] || r->cp_rx;
+    if (any && !r->cplus)
+        return err_set(err, "saved state of rtl8139c: it is of a card with a C+ mode");
     /* Bits that no guest could have set. */
     for (unsigned i = 0; i < RTL_TSD_COUNT; i++)
         r->tsd[i] &= RTL_TSD_KEPT | RTL_TSD_TOK | RTL_TSD_TABT;
-    r->imr &= RTL_INT_ALL;
-    r->isr &= RTL_INT_ALL;
+    r->imr &= interrupts(r);
+    r->isr &= interrupts(r);
     r->tcr &= TCR_KEPT;
     r->rcr &= RTL_RCR_KEPT;
     r->cbr &= (uint16_t)(rtl8139_ring_bytes(r) - 1) & 0xFFFC;
@@ -724,7 +699,7 @@ static bool loaded(struct device *device, struct err *err)
     pci_device_loaded(&r->pci);
     r->tctr_base = clock_now(r->clock);
     plan_timer(r);
-    forget_rings(r);
+    rtl8139_forget_rings(r);
     if (r->net)
         net_kick(r->net);
     rtl8139_update(r);
@@ -754,17 +729,28 @@ static const struct device_class rtl8139_class = {
     .destroy = destroy,
 };
 
-struct rtl8139 *rtl8139_realize(struct pci_bus *pci, struct dma *dma, struct clock *clock,
-                                struct device_list *devices, const struct nic_config *config,
-                                struct net *net, struct err *err)
+static const struct device_class rtl8139c_class = {
+    .name = "rtl8139c",
+    .version = 1,
+    .state = fields,
+    .reset = reset,
+    .quiesce = quiesce,
+    .resume = resume,
+    .post_load = loaded,
+    .destroy = destroy,
+};
+
+static struct rtl8139 *realize(bool cplus, struct pci_bus *pci, struct dma *dma,
+                               struct clock *clock, struct device_list *devices,
+                               const struct nic_config *config, struct net *net, struct err *err)
 {
-    static const struct pci_id id = {
+    const struct pci_id id = {
         .vendor = 0x10EC,
         .device = 0x8139,
         .subsystem_vendor = 0x5853,
         .subsystem = 0x0001,
         .class_code = 0x020000, /* Ethernet controller */
-        .revision = REVISION,
+        .revision = cplus ? REVISION : REVISION_C,
         .interrupt_pin = 1,
     };
     struct rtl8139 *r = calloc(1, sizeof(*r));
@@ -775,6 +761,7 @@ struct rtl8139 *rtl8139_realize(struct pci_bus *pci, struct dma *dma, struct clo
     r->dma = dma;
     r->clock = clock;
     r->net = net;
+    r->cplus = cplus;
     if (!pci_device_init(&r->pci, pci, config->devfn, &id, err)) {
         free(r);
         return NULL;
@@ -791,6 +778,20 @@ struct rtl8139 *rtl8139_realize(struct pci_bus *pci, struct dma *dma, struct clo
     rtl8139_eeprom_init(&r->eeprom, &id, config->mac);
     reset_registers(r);
     net_attach_nic(net, &rtl8139_nic, r);
-    device_add(devices, &r->pci.device, &rtl8139_class, config->instance);
+    device_add(devices, &r->pci.device, cplus ? &rtl8139_class : &rtl8139c_class, config->instance);
     return r;
+}
+
+struct rtl8139 *rtl8139_realize(struct pci_bus *pci, struct dma *dma, struct clock *clock,
+                                struct device_list *devices, const struct nic_config *config,
+                                struct net *net, struct err *err)
+{
+    return realize(true, pci, dma, clock, devices, config, net, err);
+}
+
+struct rtl8139 *rtl8139c_realize(struct pci_bus *pci, struct dma *dma, struct clock *clock,
+                                 struct device_list *devices, const struct nic_config *config,
+                                 struct net *net, struct err *err)
+{
+    return realize(false, pci, dma, clock, devices, config, net, err);
 }

@@ -1,10 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* rtl8139: C+ mode: rings of descriptors, checksums, large send, VLAN tags, the tally counters.
- * RTL8139C(L)+, 8.1 (transmit), 8.2 (receive), 6.2 (DTCCR). */
+/* rtl8139: C+ mode: its registers, rings of descriptors, checksums, large send, VLAN tags, the
+ * tally counters. RTL8139C(L)+, 8.1 (transmit), 8.2 (receive), 6.2 (DTCCR). */
 #include <string.h>
 
 #include "hw/pc/rtl8139_int.h"
 #include "net/offload.h"
+
+enum { /* registers (6) */
+       CPCR = 0xE0,
+       RDSAR = 0xE4,
+       ETTHR = 0xEC,
+};
+
+#define TPPOLL_HPQ    0x80
+#define TPPOLL_NPQ    0x40
+#define TPPOLL_FSWINT 0x01
 
 #define DESCRIPTOR 16
 #define FCS        4
@@ -49,6 +59,54 @@ struct descriptor {
     uint32_t command, vlan;
     uint64_t buffer;
 };
+
+/* ---- Registers ---- */
+
+uint32_t rtl8139_cplus_read(const struct rtl8139 *r, unsigned reg)
+{
+    switch (reg) {
+    case CPCR:
+        return r->cpcr;
+    case RDSAR:
+    case RDSAR + 4:
+        return r->rdsar[(reg - RDSAR) / 4];
+    case ETTHR:
+        return r->etthr;
+    default:
+        return 0;
+    }
+}
+
+void rtl8139_cplus_write(struct rtl8139 *r, unsigned reg, uint32_t v)
+{
+    switch (reg) {
+    case CPCR:
+        r->cpcr = v & RTL_CPCR_KEPT;
+        break;
+    case RDSAR:
+    case RDSAR + 4:
+        r->rdsar[(reg - RDSAR) / 4] = v;
+        r->cp_rx = 0;
+        rtl8139_forget_rings(r);
+        break;
+    case ETTHR:
+        r->etthr = (uint8_t)v;
+        break;
+    }
+}
+
+void rtl8139_cplus_poll(struct rtl8139 *r, uint8_t v)
+{
+    if (v & TPPOLL_FSWINT)
+        r->isr |= RTL_INT_SW;
+    if (!(r->cpcr & RTL_CPCR_TX))
+        return;
+    r->polled |= (v & TPPOLL_HPQ ? 2 : 0) | (v & TPPOLL_NPQ ? 1 : 0);
+    if (r->polled)
+        rtl8139_kick(r);
+}
+
+/* ---- Descriptors ---- */
 
 static struct descriptor parse(const uint8_t *d)
 {

@@ -18,8 +18,8 @@ enum { /* CR */
 enum { /* ISR and IMR */
        RTL_INT_SERR = 0x8000,
        RTL_INT_TIMEOUT = 0x4000,
-       RTL_INT_SW = 0x0100,
-       RTL_INT_TDU = 0x0080,
+       RTL_INT_SW = 0x0100,  /* C+ */
+       RTL_INT_TDU = 0x0080, /* C+ */
        RTL_INT_FOVW = 0x0040,
        RTL_INT_LINK = 0x0020,
        RTL_INT_RXOVW = 0x0010, /* C+ mode: no receive descriptor */
@@ -28,6 +28,7 @@ enum { /* ISR and IMR */
        RTL_INT_RER = 0x0002,
        RTL_INT_ROK = 0x0001,
        RTL_INT_ALL = 0xE1FF,
+       RTL_INT_CPLUS = RTL_INT_SW | RTL_INT_TDU,
 };
 
 enum { /* RCR */
@@ -120,6 +121,7 @@ struct rtl8139 {
     struct dma *dma;
     struct clock *clock;
     struct net *net;      /* NULL: no cable */
+    bool cplus;           /* an RTL8139C+ */
     struct timer timer;   /* TimerInt */
     struct timer starved; /* C+: looks for receive descriptors again */
 
@@ -163,6 +165,9 @@ struct rtl8139 {
  * changes something. */
 void rtl8139_update(struct rtl8139 *r);
 
+/* Rings are begun anew: nothing that was read of them counts. */
+void rtl8139_forget_rings(struct rtl8139 *r);
+
 /* Frames that wait are sent, after the access. */
 void rtl8139_kick(struct rtl8139 *r);
 
@@ -179,7 +184,11 @@ void rtl8139_missed(struct rtl8139 *r);
 /* The frame of `len` bytes in r->frame goes out, or comes back. False: no further one now. */
 bool rtl8139_send(struct rtl8139 *r, size_t len, const struct net_offload *offload);
 
-/* rtl8139_cplus.c: C+ mode */
+/* rtl8139_cplus.c: C+ mode, which only an RTL8139C+ has. Its registers from E0h, of which `reg` is
+ * a double word; TPPoll. */
+uint32_t rtl8139_cplus_read(const struct rtl8139 *r, unsigned reg);
+void rtl8139_cplus_write(struct rtl8139 *r, unsigned reg, uint32_t v);
+void rtl8139_cplus_poll(struct rtl8139 *r, uint8_t v);
 bool rtl8139_cplus_transmit(struct rtl8139 *r);
 enum net_taken rtl8139_cplus_receive(struct rtl8139 *r, const uint8_t *frame, size_t len,
                                      uint16_t status);

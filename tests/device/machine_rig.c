@@ -51,13 +51,16 @@ struct machine_rig *machine_rig_new_lines(struct chardev *com1, struct chardev *
     return machine_rig_new_card(com1, lpt1, CONFIG_VGA_STD);
 }
 
-/* One card of each model; ISA's own place is what it is, the others' are the last slots. */
+/* One card of each model, and an RTL8139C; ISA's own place is what it is, the others' are the last
+ * slots. */
 static void add_nics(struct machine_rig *rig)
 {
     static const enum config_nic_model models[] = {
-        CONFIG_NE2K_ISA, CONFIG_NE2K_PCI, CONFIG_PCNET, CONFIG_RTL8139, CONFIG_E1000,
+        CONFIG_NE2K_ISA, CONFIG_NE2K_PCI, CONFIG_PCNET,
+        CONFIG_RTL8139,  CONFIG_E1000,    CONFIG_RTL8139,
     };
-    for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
+    const size_t last = sizeof(models) / sizeof(models[0]) - 1;
+    for (size_t i = 0; i <= last; i++) {
         rig->nets[i] = net_new(NULL, "net");
         if (!rig->nets[i])
             abort();
@@ -68,6 +71,7 @@ static void add_nics(struct machine_rig *rig)
             .irq = 9,
             .placed = true,
             .devfn = PCI_DEVFN((unsigned)(0x10 + i), 0),
+            .no_cplus = i == last,
         };
         rig->config.nic_count++;
     }

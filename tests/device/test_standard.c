@@ -183,10 +183,11 @@ static void try_element(struct walk *w, const struct state_field *f)
 /* Saved to be looked at, but worked out anew from the rest when loaded. */
 static const struct {
     const char *class, *field;
-} derived[] = {
-    {"ahci", "intx.level"},           {"e1000", "intx.level"}, {"ne2k_pci", "intx.level"},
-    {"pcnet", "intx.level"},          {"piix3-ide", "line"},   {"rtl8139", "intx.level"},
-    {"piix3-usb-uhci", "intx.level"}, {"xhci", "intx.level"}};
+} derived[] = {{"ahci", "intx.level"},     {"e1000", "intx.level"},
+               {"ne2k_pci", "intx.level"}, {"pcnet", "intx.level"},
+               {"piix3-ide", "line"},      {"rtl8139", "intx.level"},
+               {"rtl8139c", "intx.level"}, {"piix3-usb-uhci", "intx.level"},
+               {"xhci", "intx.level"}};
 
 static bool is_derived(const struct device *d, const char *field)
 {

@@ -2,7 +2,8 @@
 /*
  * A hostile guest and a hostile network at the RTL8139: the input is a program of register
  * accesses, rings and buffers in memory, whole steps of a driver in both modes, frames from
- * outside, a back-end that is full, time, stops and moves.
+ * outside, a back-end that is full, time, stops and moves. Every fourth length makes the card an
+ * RTL8139C.
  */
 #include "hw/pc/rtl8139.h"
 #include "tests/fuzz/cable.h"
@@ -226,7 +227,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     z.net = net_new(NULL, "n");
     fuzz_assert(z.net);
     net_attach_backend(z.net, &backend, &z);
-    z.nic = rtl8139_realize(z.d.pci, z.d.dma, &z.d.clock, &z.d.devices, &config, z.net, &err);
+    z.nic = (size % 4 == 3 ? rtl8139c_realize : rtl8139_realize)(
+        z.d.pci, z.d.dma, &z.d.clock, &z.d.devices, &config, z.net, &err);
     fuzz_assert(z.nic);
     devices_reset(&z.d.devices);
     place(&z);

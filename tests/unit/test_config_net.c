@@ -217,6 +217,43 @@ static void test_places(void **state)
     REFUSED_ALL(refusals);
 }
 
+/* An RTL8139C in the place of an RTL8139C+: said of one card, or of all wherever in the line. */
+static void test_cplus(void **state)
+{
+    (void)state;
+    accepted(BASE "-device rtl8139 -device rtl8139,cplus=on -device rtl8139,cplus=off "
+                  "-device rtl8139,nocplus -device e1000");
+    assert_false(nic(0)->no_cplus || nic(1)->no_cplus || nic(4)->no_cplus);
+    assert_true(nic(2)->no_cplus && nic(3)->no_cplus);
+    accepted(BASE "-device rtl8139 -device rtl8139,cplus=on -device e1000 -net nic "
+                  "-global rtl8139.cplus=off -device rtl8139 -device rtl8139,cplus");
+    assert_true(nic(0)->no_cplus && nic(3)->no_cplus && nic(4)->no_cplus);
+    assert_false(nic(1)->no_cplus || nic(2)->no_cplus || nic(5)->no_cplus);
+    accepted(BASE "-global rtl8139.cplus=off -global rtl8139.cplus=on -device rtl8139 "
+                  "-device rtl8139,cplus=off"); /* the last one counts */
+    assert_false(nic(0)->no_cplus);
+    assert_true(nic(1)->no_cplus);
+    accepted(BASE "-global rtl8139.cplus=off -device e1000"); /* nobody it concerns */
+    assert_false(nic(0)->no_cplus);
+
+    static const struct refusal refusals[] = {
+        {"-device rtl8139,cplus=maybe", "-device|cplus= is on or off|maybe"},
+        {"-device rtl8139,cplus=", "cplus= is on or off"},
+        {"-device e1000,cplus=off", "-device e1000|cplus= is of rtl8139 only"},
+        {"-device pcnet,cplus=on", "cplus= is of rtl8139 only"},
+        {"-device ne2k_isa,cplus=off", "cplus= is of rtl8139 only"},
+        {"-global rtl8139.cplus=2", "-global|rtl8139.cplus= is on or off|2"},
+        {"-global rtl8139.cplus=", "rtl8139.cplus= is on or off"},
+        {"-global rtl8139.cplus=off,x=y", "-global|x="},
+        {"-global rtl8139.cplus", "-global|rtl8139.cplus=on|off"},
+        {"-global rtl8139.mac=00:16:3e:00:00:01", "-global|rtl8139.cplus=|at their -device"},
+        {"-global e1000.cplus=off", "-global|e1000.cplus|at their -device"},
+        {"-global isa-fdc.driveA=x", "-global|isa-fdc.driveA|at their -device"},
+        {"-global", "-global|missing"},
+    };
+    REFUSED_ALL(refusals);
+}
+
 static void test_boot(void **state)
 {
     (void)state;
@@ -574,6 +611,7 @@ int main(void)
         cmocka_unit_test_teardown(test_models, teardown),
         cmocka_unit_test_teardown(test_addresses, teardown),
         cmocka_unit_test_teardown(test_places, teardown),
+        cmocka_unit_test_teardown(test_cplus, teardown),
         cmocka_unit_test_teardown(test_boot, teardown),
         cmocka_unit_test_teardown(test_joins, teardown),
         cmocka_unit_test_teardown(test_tap, teardown),
