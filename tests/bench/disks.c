@@ -332,15 +332,6 @@ static bool prepare(const char *dir, const struct image *image, bool direct)
     return true;
 }
 
-static void add_args(struct dm *dm, const char *const *args)
-{
-    unsigned n = 0;
-    while (dm->argv[n])
-        n++;
-    while (*args && n + 1 < sizeof(dm->argv) / sizeof(dm->argv[0]))
-        dm->argv[n++] = *args++;
-}
-
 static bool start(struct run *r, struct dm *dm, const struct image *image, const char *path)
 {
     static char drive[300];
@@ -360,7 +351,7 @@ static bool start(struct run *r, struct dm *dm, const struct image *image, const
     snprintf(drive, sizeof(drive), "file=%.120s,if=none,id=ahcidisk-0,format=%s,cache=%s", path,
              image->format, cache);
     if (r->way == AHCI)
-        add_args(dm, ahci);
+        dm_add(dm, ahci);
     if (!dm_start(dm, r->x, 30000))
         return false;
     if (r->kind == DM_NULL) {

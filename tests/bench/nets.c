@@ -224,15 +224,6 @@ static void make_frame(struct run *r)
     memcpy(r->frame, head, sizeof(head));
 }
 
-static void add_args(struct dm *dm, const char *const *args)
-{
-    unsigned n = 0;
-    while (dm->argv[n])
-        n++;
-    while (*args && n + 1 < sizeof(dm->argv) / sizeof(dm->argv[0]))
-        dm->argv[n++] = *args++;
-}
-
 static bool find_card(struct run *r)
 {
     for (unsigned slot = 4; slot < 32; slot++) {
@@ -259,7 +250,7 @@ static bool start(struct run *r, struct dm *dm, enum dm_kind kind, int theirs)
              "%s,id=nic0,netdev=net0,mac=00:16:3e:00:00:01,romfile=", r->driver->device);
     if (!dm_init(dm, kind, r->card.x, RAM_MB) || !dm_make_image(dm, 1 << 20))
         return false;
-    add_args(dm, args);
+    dm_add(dm, args);
     if (!dm_start(dm, r->card.x, 30000))
         return false;
     pc_setup(r->card.x, PC_DEVFN(DM_VGA_SLOT, 0));

@@ -83,19 +83,38 @@ bool dm_init(struct dm *dm, enum dm_kind kind, struct xenstub *x, unsigned megab
     return true;
 }
 
+void dm_set(struct dm *dm, const char *option, const char *value)
+{
+    for (size_t i = 1; dm->argv[i]; i++)
+        if (!strcmp(dm->argv[i - 1], option))
+            dm->argv[i] = value;
+}
+
+void dm_add(struct dm *dm, const char *const *words)
+{
+    size_t n = 0;
+    while (dm->argv[n])
+        n++;
+    while (*words && n + 1 < sizeof(dm->argv) / sizeof(dm->argv[0]))
+        dm->argv[n++] = *words++;
+    dm->argv[n] = NULL;
+}
+
+void dm_drop(struct dm *dm, const char *option)
+{
+    size_t n = 0;
+    for (size_t i = 0; dm->argv[i]; i++)
+        if (!strcmp(dm->argv[i], option) && dm->argv[i + 1])
+            i++;
+        else
+            dm->argv[n++] = dm->argv[i];
+    dm->argv[n] = NULL;
+}
+
 void dm_set_vnc(struct dm *dm, unsigned port)
 {
     snprintf(dm->vnc_arg, sizeof(dm->vnc_arg), "127.0.0.1:%d", (int)port - 5900);
-    for (size_t i = 1; dm->argv[i]; i++)
-        if (!strcmp(dm->argv[i - 1], "-vnc"))
-            dm->argv[i] = dm->vnc_arg;
-}
-
-void dm_set_card(struct dm *dm, const char *card)
-{
-    for (size_t i = 1; dm->argv[i]; i++)
-        if (!strcmp(dm->argv[i - 1], "-device"))
-            dm->argv[i] = card;
+    dm_set(dm, "-vnc", dm->vnc_arg);
 }
 
 uint8_t dm_pattern(size_t i)
@@ -119,6 +138,17 @@ void dm_show_log(struct xenstub *x)
     ssize_t n;
     while (fd >= 0 && (n = read(fd, text, sizeof(text))) > 0)
         fwrite(text, 1, (size_t)n, stderr);
+    if (fd >= 0)
+        close(fd);
+}
+
+void dm_log(struct xenstub *x, char *text, size_t size)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/log", xenstub_dir(x));
+    int fd = open(path, O_RDONLY);
+    ssize_t n = fd >= 0 ? read(fd, text, size - 1) : 0;
+    text[n > 0 ? n : 0] = 0;
     if (fd >= 0)
         close(fd);
 }

@@ -25,11 +25,17 @@ struct dm {
  */
 bool dm_init(struct dm *dm, enum dm_kind kind, struct xenstub *x, unsigned megabytes);
 
+/*
+ * Its arguments before it is started; what they point to outlives dm. Another value for an option
+ * that it has (the card's is "-device"); more words, up to a NULL; an option and its value taken
+ * out, wherever they are.
+ */
+void dm_set(struct dm *dm, const char *option, const char *value);
+void dm_add(struct dm *dm, const char *const *words);
+void dm_drop(struct dm *dm, const char *option);
+
 /* Gives it a screen for viewers at this TCP port of the loopback interface (5900 or more). */
 void dm_set_vnc(struct dm *dm, unsigned port);
-
-/* Another display card than VGA: what -device says of it, which outlives dm. */
-void dm_set_card(struct dm *dm, const char *card);
 
 /* Writes the image: `bytes` of which byte i is dm_pattern(i). */
 bool dm_make_image(const struct dm *dm, size_t bytes);
@@ -43,6 +49,8 @@ int dm_qmp(const struct dm *dm);
 /* Sends a command; its answer (events before it are skipped). */
 bool dm_ask(int qmp, const char *command, char *answer, size_t size);
 
+/* What it has printed: to stderr, or as a text, as far as there is room. */
 void dm_show_log(struct xenstub *x);
+void dm_log(struct xenstub *x, char *text, size_t size);
 
 #endif

@@ -79,11 +79,7 @@ static int start(void **state, bool restricted)
                                 "65534:65534",
                                 restricted ? "-xen-domid-restrict" : NULL,
                                 NULL};
-    size_t n = 0;
-    while (m->dm.argv[n])
-        n++;
-    for (size_t i = 0; more[i]; i++)
-        m->dm.argv[n++] = more[i];
+    dm_add(&m->dm, more);
     bool ok = fd >= 0 && dm_start(&m->dm, m->x, START_MS);
     close(fd);
     if (!ok)
@@ -215,24 +211,17 @@ static void a_console_is_never_privileged(void **state)
     struct xenstub_config config = {.domid = 7, .ram_bytes = RAM_MB << 20};
     struct xenstub *x = xenstub_new(&config);
     struct dm dm;
-    char path[160], log[1024];
+    char log[1024];
     (void)state;
     assert_non_null(x);
     assert_true(dm_init(&dm, DM_OURS, x, RAM_MB) && dm_make_image(&dm, 1 << 20));
-    static const char *const more[] = {"-chardev", "vc,id=c", "-mon", "chardev=c,privileged=on"};
-    size_t n = 0;
-    while (dm.argv[n])
-        n++;
-    memcpy(&dm.argv[n], more, sizeof(more));
+    static const char *const more[] = {"-chardev", "vc,id=c", "-mon", "chardev=c,privileged=on",
+                                       NULL};
+    dm_add(&dm, more);
     assert_true(xenstub_start(x, dm.argv));
     while (!xenstub_gone(x))
         usleep(10000);
-    snprintf(path, sizeof(path), "%s/log", xenstub_dir(x));
-    int fd = open(path, O_RDONLY);
-    ssize_t len = read(fd, log, sizeof(log) - 1);
-    assert_true(len > 0);
-    close(fd);
-    log[len] = '\0';
+    dm_log(x, log, sizeof(log));
     assert_non_null(strstr(log, "-mon: privileged=on: not for a monitor on the guest's screen"));
     xenstub_free(x);
 }

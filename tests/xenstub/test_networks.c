@@ -2,8 +2,7 @@
 /*
  * test_networks: network cards of the production binary, confined as ever, with a socket where the
  * tap would be: frames both ways through an e1000, stops, cables, captures, PV drivers that take
- * over, and that nothing wakes up while there is nothing to do. Register names: Intel's "PCI/PCI-X
- * Family of Gigabit Ethernet Controllers Software Developer's Manual".
+ * over, and that nothing wakes up while there is nothing to do.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,35 +22,13 @@
 #include <unistd.h>
 
 #include "dm.h"
-#include "pc.h"
+#include "nic.h"
 
 #define RAM_MB  UINT64_C(48)
 #define WAIT_MS 10000
 
 #define NIC_SLOT 4u
-#define NIC      PC_DEVFN(NIC_SLOT, 0)
-#define REGS     UINT64_C(0xF2000000)
-#define RX_RING  UINT64_C(0x100000)
-#define TX_RING  UINT64_C(0x101000)
-#define BUFFERS  UINT64_C(0x200000) /* 2048 bytes each; those to send from 256 on */
-#define RING     64u
-
-enum {
-    CTRL = 0x00,
-    STATUS = 0x08,
-    ICR = 0xC0,
-    IMS = 0xD0,
-    RCTL = 0x100,
-    TCTL = 0x400,
-    RDBAL = 0x2800,
-    RDLEN = 0x2808,
-    RDH = 0x2810,
-    RDT = 0x2818,
-    TDBAL = 0x3800,
-    TDLEN = 0x3808,
-    TDH = 0x3810,
-    TDT = 0x3818,
-};
+#define RING     E1000_RING
 
 struct machine {
     struct xenstub *x;
@@ -59,18 +36,8 @@ struct machine {
     int peer; /* the other end of the cable */
     int qmp;
     char netdev[64], dump[256], dump_file[200];
-    unsigned rx_next, rx_tail, tx_next;
+    struct nic nic;
 };
-
-static uint32_t reg(struct machine *m, unsigned offset)
-{
-    return (uint32_t)vcpu_read(m->x, 0, REGS + offset, 4);
-}
-
-static void set_reg(struct machine *m, unsigned offset, uint32_t value)
-{
-    vcpu_write(m->x, 0, REGS + offset, 4, value);
-}
 
 static int start(void **state, const char *const *more)
 {
@@ -79,6 +46,7 @@ static int start(void **state, const char *const *more)
     int pair[2];
     *state = m;
     m->x = xenstub_new(&config);
+    m->nic = (struct nic){.x = m->x, .devfn = PC_DEVFN(NIC_SLOT, 0)};
     if (!m->x || !dm_init(&m->dm, DM_OURS, m->x, RAM_MB) || !dm_make_image(&m->dm, 1 << 20) ||
         socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair))
         return -1;
@@ -87,21 +55,15 @@ static int start(void **state, const char *const *more)
     snprintf(m->netdev, sizeof(m->netdev), "tap,id=net0,fd=%d", pair[1]);
     snprintf(m->dump_file, sizeof(m->dump_file), "%s/dump", xenstub_dir(m->x));
     snprintf(m->dump, sizeof(m->dump), "filter-dump,id=d0,netdev=net0,file=%s", m->dump_file);
-    size_t n = 0;
-    for (size_t i = 0; m->dm.argv[i]; i++)
-        if (!strcmp(m->dm.argv[i], "-net"))
-            i++;
-        else
-            m->dm.argv[n++] = m->dm.argv[i];
     const char *const nic[] = {
         "-device", "e1000,id=nic0,netdev=net0,mac=00:16:3e:00:00:07,rombar=0",
         "-netdev", m->netdev,
-        "-object", m->dump};
-    for (size_t i = 0; i < sizeof(nic) / sizeof(nic[0]); i++)
-        m->dm.argv[n++] = nic[i];
-    for (; more && *more; more++)
-        m->dm.argv[n++] = *more;
-    m->dm.argv[n] = NULL;
+        "-object", m->dump,
+        NULL};
+    dm_drop(&m->dm, "-net");
+    dm_add(&m->dm, nic);
+    if (more)
+        dm_add(&m->dm, more);
     if (!dm_start(&m->dm, m->x, WAIT_MS))
         return -1;
     close(pair[1]);
@@ -149,52 +111,9 @@ static void ask(struct machine *m, const char *command)
 
 /* ---- The driver ---- */
 
-/* `buffers` of the receive ring are free: 0 to RING - 1. */
-static void drive(struct machine *m, unsigned buffers)
-{
-    guest_fill(m->x, RX_RING, 0, 2 * 4096);
-    for (unsigned i = 0; i < RING; i++) {
-        uint64_t at = BUFFERS + i * 2048;
-        guest_write(m->x, RX_RING + i * 16, &at, 8);
-    }
-    vcpu_pci_write(m->x, 0, NIC, 0x10, 4, (uint32_t)REGS);
-    vcpu_pci_write(m->x, 0, NIC, 4, 2, 6);
-    set_reg(m, CTRL, reg(m, CTRL) | 0x40); /* SLU */
-    set_reg(m, RDBAL, (uint32_t)RX_RING);
-    set_reg(m, RDBAL + 4, 0);
-    set_reg(m, RDLEN, RING * 16);
-    set_reg(m, RDH, 0);
-    set_reg(m, RDT, buffers);
-    set_reg(m, TDBAL, (uint32_t)TX_RING);
-    set_reg(m, TDBAL + 4, 0);
-    set_reg(m, TDLEN, RING * 16);
-    set_reg(m, TDH, 0);
-    set_reg(m, TDT, 0);
-    reg(m, ICR);
-    set_reg(m, IMS, 0x80 | 0x10 | 0x01);               /* RXT0, RXDMT0, TXDW */
-    set_reg(m, TCTL, 0x02 | 0x08);                     /* EN, PSP */
-    set_reg(m, RCTL, 0x02 | 0x08 | 0x8000 | 1u << 26); /* EN, UPE, BAM, SECRC */
-    m->rx_next = m->tx_next = 0;
-    m->rx_tail = buffers;
-}
-
 static bool has_interrupt(struct xenstub *x, uint64_t level)
 {
     return (xenstub_shm(x)->intx[NIC_SLOT][0] != 0) == level;
-}
-
-static bool rx_done(struct xenstub *x, uint64_t index)
-{
-    uint8_t d[16];
-    guest_read(x, RX_RING + index * 16, d, sizeof(d));
-    return d[12] & 1;
-}
-
-static bool tx_done(struct xenstub *x, uint64_t index)
-{
-    uint8_t d[16];
-    guest_read(x, TX_RING + index * 16, d, sizeof(d));
-    return d[12] & 1;
 }
 
 /* Waits for what the device model does to guest memory, which is no event of the stand-in's. */
@@ -212,40 +131,13 @@ static bool wait_memory(struct machine *m, bool (*cond)(struct xenstub *x, uint6
 /* The next frame: its length. Its buffer is not given back. */
 static unsigned receive(struct machine *m, uint8_t *frame)
 {
-    uint8_t d[16];
-    if (!wait_memory(m, rx_done, m->rx_next)) {
+    if (!wait_memory(m, e1000_rx_done, m->nic.rx_next)) {
         dm_show_log(m->x);
-        fail_msg("no frame in descriptor %u", m->rx_next);
+        fail_msg("no frame in descriptor %u", m->nic.rx_next);
     }
-    guest_read(m->x, RX_RING + m->rx_next * 16, d, sizeof(d));
-    unsigned len = d[8] | (unsigned)d[9] << 8;
-    assert_in_range(len, 1, 2048);
-    guest_read(m->x, BUFFERS + m->rx_next * 2048, frame, len);
-    m->rx_next = (m->rx_next + 1) % RING;
+    unsigned len = e1000_take(&m->nic, frame);
+    assert_int_not_equal(len, 0);
     return len;
-}
-
-static void give_back(struct machine *m, unsigned buffers)
-{
-    while (buffers--) {
-        guest_fill(m->x, RX_RING + m->rx_tail * 16 + 8, 0, 8);
-        m->rx_tail = (m->rx_tail + 1) % RING;
-    }
-    set_reg(m, RDT, m->rx_tail);
-}
-
-static void transmit(struct machine *m, const uint8_t *frame, unsigned len)
-{
-    uint64_t at = BUFFERS + (256 + m->tx_next) * 2048;
-    uint8_t d[16] = {0};
-    guest_write(m->x, at, frame, len);
-    memcpy(d, &at, 8);
-    d[8] = (uint8_t)len;
-    d[9] = (uint8_t)(len >> 8);
-    d[11] = 0x01 | 0x02 | 0x08; /* EOP, IFCS, RS */
-    guest_write(m->x, TX_RING + m->tx_next * 16, d, sizeof(d));
-    m->tx_next = (m->tx_next + 1) % RING;
-    set_reg(m, TDT, m->tx_next);
 }
 
 static void fill(uint8_t *f, unsigned len, uint8_t mark)
@@ -312,22 +204,22 @@ static void frames_both_ways(void **state)
 {
     struct machine *m = *state;
     uint8_t f[2048];
-    drive(m, RING - 1);
+    e1000_drive(&m->nic, RING - 1);
     /* The receiver begins to read behind the access that put it on: once a frame got out, it does.
      */
     static const unsigned sizes[] = {60, 64, 65, 128, 590, 1514};
     for (unsigned i = 0; i < 6; i++) {
         fill(f, sizes[i], (uint8_t)i);
-        transmit(m, f, sizes[i]);
+        e1000_transmit(&m->nic, f, sizes[i]);
         peer_receives(m, sizes[i], (uint8_t)i);
-        assert_true(wait_memory(m, tx_done, i));
+        assert_true(wait_memory(m, e1000_tx_done, i));
     }
     for (unsigned i = 0; i < 6; i++)
         peer_sends(m, sizes[i], (uint8_t)(10 + i));
     for (unsigned i = 0; i < 6; i++)
         expect_frame(f, receive(m, f), sizes[i], (uint8_t)(10 + i));
     assert_true(xenstub_wait(m->x, has_interrupt, true, WAIT_MS));
-    assert_int_not_equal(reg(m, ICR), 0);
+    assert_int_not_equal(e1000_reg(&m->nic, E1000_ICR), 0);
     assert_true(xenstub_wait(m->x, has_interrupt, false, WAIT_MS));
 }
 
@@ -336,13 +228,13 @@ static void a_slow_guest(void **state)
 {
     struct machine *m = *state;
     uint8_t f[2048];
-    drive(m, 4);
+    e1000_drive(&m->nic, 4);
     settle(m);
     for (unsigned i = 0; i < 40; i++)
         peer_sends(m, 200, (uint8_t)i);
     for (unsigned i = 0; i < 40; i++) {
         expect_frame(f, receive(m, f), 200, (uint8_t)i);
-        give_back(m, 1);
+        e1000_give_back(&m->nic, 1);
     }
 }
 
@@ -352,29 +244,29 @@ static void a_slow_peer(void **state)
     struct machine *m = *state;
     uint8_t f[2048];
     unsigned sent = 0, done = 0;
-    drive(m, RING - 1);
+    e1000_drive(&m->nic, RING - 1);
     while (sent < 400) {
         fill(f, 1514, (uint8_t)sent);
         while (sent - done >= RING - 1) { /* the ring is full: the peer reads */
             peer_receives(m, 1514, (uint8_t)done);
             done++;
-            assert_true(wait_memory(m, tx_done, (done - 1) % RING));
+            assert_true(wait_memory(m, e1000_tx_done, (done - 1) % RING));
         }
-        transmit(m, f, 1514);
+        e1000_transmit(&m->nic, f, 1514);
         sent++;
     }
     while (done < sent) {
         peer_receives(m, 1514, (uint8_t)done);
         done++;
     }
-    assert_true(wait_memory(m, tx_done, (sent - 1) % RING));
+    assert_true(wait_memory(m, e1000_tx_done, (sent - 1) % RING));
 }
 
 static void stop_and_go_on(void **state)
 {
     struct machine *m = *state;
     uint8_t f[2048];
-    drive(m, RING - 1);
+    e1000_drive(&m->nic, RING - 1);
     settle(m);
     peer_sends(m, 100, 1);
     expect_frame(f, receive(m, f), 100, 1);
@@ -383,7 +275,7 @@ static void stop_and_go_on(void **state)
         peer_sends(m, 100, (uint8_t)(2 + i));
     ask(m, "{\"execute\":\"query-status\"}");
     usleep(100000);
-    assert_false(rx_done(m->x, m->rx_next));
+    assert_false(e1000_rx_done(m->x, m->nic.rx_next));
     ask(m, "{\"execute\":\"cont\"}");
     for (unsigned i = 0; i < 5; i++)
         expect_frame(f, receive(m, f), 100, (uint8_t)(2 + i));
@@ -393,15 +285,16 @@ static void the_cable_is_pulled_out(void **state)
 {
     struct machine *m = *state;
     uint8_t f[2048];
-    drive(m, RING - 1);
-    assert_true(reg(m, STATUS) & 2);
+    e1000_drive(&m->nic, RING - 1);
+    assert_true(e1000_reg(&m->nic, E1000_STATUS) & 2);
     ask(m, "{\"execute\":\"set_link\",\"arguments\":{\"name\":\"nic0\",\"up\":false}}");
-    assert_false(reg(m, STATUS) & 2);
+    assert_false(e1000_reg(&m->nic, E1000_STATUS) & 2);
     peer_sends(m, 100, 1);
     ask(m, "{\"execute\":\"set_link\",\"arguments\":{\"name\":\"nic0\",\"up\":true}}");
-    for (unsigned k = 0; k < WAIT_MS && !(reg(m, STATUS) & 2); k++) /* it negotiates anew */
+    for (unsigned k = 0; k < WAIT_MS && !(e1000_reg(&m->nic, E1000_STATUS) & 2);
+         k++) /* it negotiates anew */
         usleep(1000);
-    assert_true(reg(m, STATUS) & 2);
+    assert_true(e1000_reg(&m->nic, E1000_STATUS) & 2);
     peer_sends(m, 100, 2);
     expect_frame(f, receive(m, f), 100, 2); /* the first found nobody */
 }
@@ -410,13 +303,13 @@ static void the_cable_is_pulled_out(void **state)
 static void idle_costs_nothing(void **state)
 {
     struct machine *m = *state;
-    drive(m, RING - 1);
+    e1000_drive(&m->nic, RING - 1);
     settle(m);
     long before = switches(m);
     usleep(1000000);
     assert_int_equal(switches(m), before);
 
-    set_reg(m, RCTL, 0);
+    e1000_set_reg(&m->nic, E1000_RCTL, 0);
     settle(m);
     before = switches(m);
     for (unsigned i = 0; i < 50; i++) {
@@ -432,9 +325,9 @@ static void a_capture_of_it(void **state)
     struct machine *m = *state;
     uint8_t f[2048], head[24 + 16];
     struct stat st;
-    drive(m, RING - 1);
+    e1000_drive(&m->nic, RING - 1);
     fill(f, 77, 1);
-    transmit(m, f, 77);
+    e1000_transmit(&m->nic, f, 77);
     peer_receives(m, 77, 1);
     peer_sends(m, 99, 2);
     expect_frame(f, receive(m, f), 99, 2);
@@ -452,18 +345,18 @@ static void a_capture_of_it(void **state)
 static void pv_drivers_take_over(void **state)
 {
     struct machine *m = *state;
-    drive(m, RING - 1);
-    assert_int_equal(vcpu_pci_read(m->x, 0, NIC, 0, 4), 0x100E8086);
+    e1000_drive(&m->nic, RING - 1);
+    assert_int_equal(vcpu_pci_read(m->x, 0, m->nic.devfn, 0, 4), 0x100E8086);
     assert_int_equal(vcpu_in(m->x, 0, 0x10, 2), 0x49D2);
     vcpu_out(m->x, 0, 0x10, 2, 2);
-    assert_int_equal(vcpu_pci_read(m->x, 0, NIC, 0, 4), 0xFFFFFFFF);
-    assert_int_equal(reg(m, STATUS), 0xFFFFFFFF);
+    assert_int_equal(vcpu_pci_read(m->x, 0, m->nic.devfn, 0, 4), 0xFFFFFFFF);
+    assert_int_equal(e1000_reg(&m->nic, E1000_STATUS), 0xFFFFFFFF);
     assert_true(xenstub_wait(m->x, has_interrupt, false, WAIT_MS));
     peer_sends(m, 100, 1);
     vcpu_out(m->x, 0, 0x10, 2, 2); /* and again */
     ask(m, "{\"execute\":\"query-status\"}");
     usleep(50000);
-    assert_false(rx_done(m->x, m->rx_next));
+    assert_false(e1000_rx_done(m->x, m->nic.rx_next));
     ask(m, "{\"execute\":\"stop\"}");
     ask(m, "{\"execute\":\"cont\"}");
 }
@@ -472,12 +365,12 @@ static void a_peer_that_goes(void **state)
 {
     struct machine *m = *state;
     uint8_t f[2048];
-    drive(m, RING - 1);
+    e1000_drive(&m->nic, RING - 1);
     fill(f, 100, 1);
     shutdown(m->peer, SHUT_RDWR);
     for (unsigned i = 0; i < 10; i++) {
-        transmit(m, f, 100);
-        assert_true(wait_memory(m, tx_done, i)); /* into the void */
+        e1000_transmit(&m->nic, f, 100);
+        assert_true(wait_memory(m, e1000_tx_done, i)); /* into the void */
     }
     settle(m);
     long before = switches(m);

@@ -48,11 +48,8 @@ static int start_with(void **state, const char *const *more, bool old)
     if (m->x)
         xenstub_shm(m->x)->no_resources = old;
     bool ok = m->x && dm_init(&m->dm, DM_OURS, m->x, RAM_MB);
-    size_t n = 0;
-    while (ok && m->dm.argv[n])
-        n++;
-    while (ok && *more)
-        m->dm.argv[n++] = *more++;
+    if (ok)
+        dm_add(&m->dm, more);
     if (ok && dm_make_image(&m->dm, IMAGE_BYTES) && dm_start(&m->dm, m->x, START_MS)) {
         pc_setup(m->x, VGA);
         return 0;
@@ -102,14 +99,9 @@ static int prepare_screen(void **state, const char *layout)
     if (!m->x || !dm_init(&m->dm, DM_OURS, m->x, RAM_MB) || !dm_make_image(&m->dm, IMAGE_BYTES))
         return -1;
     snprintf(vnc, sizeof(vnc), "unix:%s/vnc", xenstub_dir(m->x));
-    size_t n = 0;
-    for (; m->dm.argv[n]; n++)
-        if (!strcmp(m->dm.argv[n], "-vnc"))
-            m->dm.argv[n + 1] = vnc;
-    if (layout) {
-        m->dm.argv[n++] = "-k";
-        m->dm.argv[n] = layout;
-    }
+    dm_set(&m->dm, "-vnc", vnc);
+    if (layout)
+        dm_add(&m->dm, (const char *const[]){"-k", layout, NULL});
     return 0;
 }
 
@@ -154,9 +146,7 @@ static int setup_web(void **state)
     m = *state;
     snprintf(vnc, sizeof(vnc), has_web(m) ? "unix:%s/vnc,websocket=127.0.0.1:%u" : "unix:%s/vnc",
              xenstub_dir(m->x), web_port());
-    for (size_t n = 0; m->dm.argv[n]; n++)
-        if (!strcmp(m->dm.argv[n], "-vnc"))
-            m->dm.argv[n + 1] = vnc;
+    dm_set(&m->dm, "-vnc", vnc);
     return dm_start(&m->dm, m->x, START_MS) ? 0 : -1;
 }
 
@@ -168,10 +158,7 @@ static int setup_viewer(void **state)
     if (prepare_screen(state, NULL))
         return -1;
     m = *state;
-    size_t n = 0;
-    while (m->dm.argv[n])
-        n++;
-    m->dm.argv[n] = "-vncviewer";
+    dm_add(&m->dm, (const char *const[]){"-vncviewer", NULL});
     snprintf(path, sizeof(path), "%s/vncviewer", xenstub_dir(m->x));
     FILE *f = fopen(path, "w");
     if (!f)

@@ -33,15 +33,6 @@ struct machine {
     bool ended; /* by the test */
 };
 
-static void add(struct machine *m, const char *const *more)
-{
-    size_t n = 0;
-    while (m->dm.argv[n])
-        n++;
-    while (*more)
-        m->dm.argv[n++] = *more++;
-}
-
 static int start(void **state, bool manager, const char *resources, const char *const *more)
 {
     struct xenstub_config config = {.domid = 7, .ram_bytes = RAM_MB << 20};
@@ -55,7 +46,7 @@ static int start(void **state, bool manager, const char *resources, const char *
     m->x = xenstub_new(&config);
     if (!m->x || !dm_init(&m->dm, DM_OURS, m->x, RAM_MB) || !dm_make_image(&m->dm, 1 << 20))
         return -1;
-    add(m, more);
+    dm_add(&m->dm, more);
     if (!dm_start(&m->dm, m->x, START_MS))
         return -1;
     pc_setup(m->x, VGA);
@@ -118,7 +109,7 @@ static struct machine *without_desktop(void **state, const char *const *more)
     m->x = xenstub_new(&config);
     if (!m->x || !dm_init(&m->dm, DM_OURS, m->x, RAM_MB) || !dm_make_image(&m->dm, 1 << 20))
         return NULL;
-    add(m, more);
+    dm_add(&m->dm, more);
     return m;
 }
 

@@ -53,18 +53,11 @@ static int setup(void **state)
     snprintf(words[0], sizeof(words[0]), "unix:%.100s,reconnect=1", m->client.sun_path);
     snprintf(words[1], sizeof(words[1]), "unix:%.100s,server=on,wait=off,telnet=on",
              m->server.sun_path);
-    const char *const more[] = {"-serial", words[0],  "-serial",        "none",   "-serial",
-                                words[1],  "-chroot", mkdtemp(m->root), "-runas", "65534:65534"};
-    size_t n = 0, kept = 0;
-    for (; m->dm.argv[n]; n++) { /* its own serial lines make room */
-        if (!strcmp(m->dm.argv[n], "-serial") && m->dm.argv[n + 1])
-            n++;
-        else
-            m->dm.argv[kept++] = m->dm.argv[n];
-    }
-    for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
-        m->dm.argv[kept++] = more[i];
-    m->dm.argv[kept] = NULL;
+    const char *const more[] = {"-serial", words[0],      "-serial", "none",
+                                "-serial", words[1],      "-chroot", mkdtemp(m->root),
+                                "-runas",  "65534:65534", NULL};
+    dm_drop(&m->dm, "-serial"); /* its own makes room */
+    dm_add(&m->dm, more);
     if (!dm_start(&m->dm, m->x, START_MS))
         return -1;
     pc_setup(m->x, VGA);

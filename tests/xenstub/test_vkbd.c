@@ -98,17 +98,14 @@ static int start(void **state, bool restricted)
 {
     struct machine *m = calloc(1, sizeof(*m));
     struct xenstub_config config = {.domid = 7, .vcpus = 1, .ram_bytes = RAM_MB << 20};
-    unsigned n = 0;
     m->x = xenstub_new(&config);
     *state = m;
     if (!m->x || !dm_init(&m->dm, DM_OURS, m->x, RAM_MB) || !dm_make_image(&m->dm, 1 << 20))
         return -1;
     snprintf(m->vnc, sizeof(m->vnc), "unix:%s/vnc", xenstub_dir(m->x));
-    for (; m->dm.argv[n]; n++)
-        if (!strcmp(m->dm.argv[n], "-vnc"))
-            m->dm.argv[n + 1] = m->vnc;
+    dm_set(&m->dm, "-vnc", m->vnc);
     if (restricted)
-        m->dm.argv[n] = "-xen-domid-restrict";
+        dm_add(&m->dm, (const char *const[]){"-xen-domid-restrict", NULL});
     xenstub_xs_write(m->x, FRONT "/backend", BACK);
     xenstub_xs_write(m->x, FRONT "/state", "1");
     xenstub_xs_write(m->x, BACK "/frontend", FRONT);

@@ -78,7 +78,8 @@ static void begin_scene(const char *scene)
     x = xenstub_new(&(struct xenstub_config){.domid = 7, .ram_bytes = (uint64_t)RAM_MB << 20});
     if (!x || !dm_init(&dm, DM_STOCK, x, RAM_MB))
         die("the stock device model");
-    dm_set_card(&dm, !strncmp(scene, "cirrus", 6) ? "cirrus-vga,vgamem_mb=8" : "VGA,vgamem_mb=16");
+    dm_set(&dm, "-device",
+           !strncmp(scene, "cirrus", 6) ? "cirrus-vga,vgamem_mb=8" : "VGA,vgamem_mb=16");
     if (!dm_make_image(&dm, 1 << 20) || !dm_start(&dm, x, 20000))
         die("start");
     open_monitor();
