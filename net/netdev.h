@@ -38,14 +38,15 @@ struct netdev_config {
     char *id;
 
     /* tap */
-    char *ifname;     /* NULL: the kernel chooses a name */
-    int fd;           /* an open tap (or a stand-in: a socket that keeps frames apart), else -1 */
-    char *script;     /* run with the interface's name, then the bridge's; NULL: none */
-    char *downscript; /* the same, at the end */
-    bool no_script;   /* script=no was said: whoever said it puts the tap where it belongs */
-    char *bridge;     /* br=: what the scripts get; without script= joined by ourselves; or NULL */
-    bool vnet_hdr;    /* offloads are offered, if the tap can (default) */
-    uint64_t sndbuf;  /* bytes; 0: as the kernel has it */
+    char *ifname;       /* NULL: the kernel chooses a name */
+    int fd;             /* an open tap (or a stand-in: a socket that keeps frames apart), else -1 */
+    char *script;       /* run with the interface's name, then the bridge's; NULL: none */
+    char *downscript;   /* the same, at the end */
+    unsigned script_ms; /* what a script may take; 0: as usual */
+    bool no_script;     /* script=no was said: whoever said it puts the tap where it belongs */
+    char *bridge;    /* br=: what the scripts get; without script= joined by ourselves; or NULL */
+    bool vnet_hdr;   /* offloads are offered, if the tap can (default) */
+    uint64_t sndbuf; /* bytes; 0: as the kernel has it */
 
     /* user: addresses in network order, 0: the usual one (10.0.2.0/24 …) */
     struct in_addr network, netmask, host, dhcp_start, dns;

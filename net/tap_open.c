@@ -19,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,12 +27,35 @@
 #include "hw/core/log.h"
 
 #define TUN_DEVICE "/dev/net/tun"
-#define DOWN_MS    10000 /* that downscript may take before we go on without it */
+/* What scripts may take: libxl gives up a start after 60 s, and then says less than we do. */
+#define UP_MS   30000
+#define DOWN_MS 10000
+#define KILL_MS 1000 /* beyond that we don't wait for the process that runs downscript= */
 
 /* ---- Scripts ---- */
 
-/* A script's status as wait(2) has it, or -1 and errno: it could not be run. */
-static int run_script(const char *script, const char *name, const char *bridge)
+/* How a process has ended, as wait(2) has it. If it has not after so many ms, it is made to, with
+ * what it started: -1 and ETIMEDOUT. (Linux before 5.3 waits for ever.) */
+static int wait_for(pid_t pid, unsigned ms)
+{
+    struct pollfd p = {.fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+    const bool late = p.fd >= 0 && !poll(&p, 1, (int)ms);
+    int status;
+    if (p.fd >= 0)
+        close(p.fd);
+    if (late)
+        kill(-pid, SIGKILL);
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return -1;
+    if (!late)
+        return status;
+    errno = ETIMEDOUT;
+    return -1;
+}
+
+/* A script's status as wait(2) has it, or -1 and errno: it could not be run, or did not end. */
+static int run_script(const char *script, const char *name, const char *bridge, unsigned ms)
 {
     static const int signals[] = {SIGPIPE, SIGHUP, SIGINT, SIGTERM};
     char *const argv[] = {(char *)(uintptr_t)script, (char *)(uintptr_t)name,
@@ -40,7 +64,6 @@ static int run_script(const char *script, const char *name, const char *bridge)
     posix_spawn_file_actions_t files;
     sigset_t none, usual;
     pid_t pid;
-    int status;
     sigemptyset(&none);
     sigemptyset(&usual);
     for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
@@ -48,7 +71,9 @@ static int run_script(const char *script, const char *name, const char *bridge)
     posix_spawnattr_init(&attr);
     posix_spawnattr_setsigmask(&attr, &none);
     posix_spawnattr_setsigdefault(&attr, &usual);
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    posix_spawnattr_setpgroup(&attr, 0); /* of its own: wait_for ends all of it */
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                        POSIX_SPAWN_SETPGROUP);
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
@@ -59,23 +84,26 @@ static int run_script(const char *script, const char *name, const char *bridge)
         errno = rc;
         return -1;
     }
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return -1;
-    return status;
+    return wait_for(pid, ms);
 }
 
-static bool up_script(const struct netdev_config *c, const char *name, struct err *err)
+/* script= or, not `up`, downscript=. False: why it is as if it had not run. */
+static bool script(const struct netdev_config *c, bool up, const char *name, struct err *err)
 {
-    int status = run_script(c->script, name, c->bridge);
+    const char *option = up ? "script" : "downscript", *file = up ? c->script : c->downscript;
+    const unsigned ms = c->script_ms ? c->script_ms : up ? UP_MS : DOWN_MS;
+    const int status = run_script(file, name, c->bridge, ms);
+    if (status < 0 && errno == ETIMEDOUT)
+        return err_set(err, "-netdev %s: %s=%s %s has not ended within %g s", c->id, option, file,
+                       name, ms / 1000.0);
     if (status < 0)
-        return err_set(err, "-netdev %s: script=%s cannot be run: %s", c->id, c->script,
+        return err_set(err, "-netdev %s: %s=%s cannot be run: %s", c->id, option, file,
                        strerror(errno));
     if (WIFSIGNALED(status))
-        return err_set(err, "-netdev %s: script=%s %s was ended by signal %d", c->id, c->script,
+        return err_set(err, "-netdev %s: %s=%s %s was ended by signal %d", c->id, option, file,
                        name, WTERMSIG(status));
-    return !status || err_set(err, "-netdev %s: script=%s %s failed (exit status %d)", c->id,
-                              c->script, name, WEXITSTATUS(status));
+    return !status || err_set(err, "-netdev %s: %s=%s %s failed (exit status %d)", c->id, option,
+                              file, name, WEXITSTATUS(status));
 }
 
 struct down {
@@ -88,14 +116,17 @@ struct down {
 static int wait_for_the_end(const void *arg)
 {
     const struct down *d = arg;
-    char c;
+    struct err err;
+    char c = 0;
+    fcntl(CHILD_SOCKET, F_SETFD, FD_CLOEXEC); /* it is not the script's */
     prctl(PR_SET_PDEATHSIG, 0);
     signal(SIGTERM, SIG_IGN); /* what ends us ends the whole group, maybe */
     while (recv(CHILD_SOCKET, &c, 1, 0) < 0 && errno == EINTR)
         ;
-    int status = run_script(d->config->downscript, d->name, d->config->bridge);
-    send(CHILD_SOCKET, &status, sizeof(status), MSG_NOSIGNAL);
-    return status != 0;
+    if (!script(d->config, false, d->name, &err))
+        log_warn("%s", err.text);
+    send(CHILD_SOCKET, &c, sizeof(c), MSG_NOSIGNAL);
+    return 0;
 }
 
 static bool start_down(struct tap_end *end, const struct netdev_config *c, struct err *err)
@@ -108,6 +139,7 @@ static bool start_down(struct tap_end *end, const struct netdev_config *c, struc
         .run = wait_for_the_end,
         .arg = &arg,
     };
+    end->down_ms = c->script_ms ? c->script_ms : DOWN_MS;
     end->down = child_start(&spec, &end->down_fd, err);
     if (end->down > 0)
         return true;
@@ -115,16 +147,13 @@ static bool start_down(struct tap_end *end, const struct netdev_config *c, struc
     return false;
 }
 
+/* That process says itself what goes wrong. */
 static void run_down(struct tap_end *end)
 {
-    int status;
     struct pollfd p = {.fd = end->down_fd, .events = POLLIN};
-    bool told = send(end->down_fd, "", 1, MSG_NOSIGNAL) == 1;
-    if (!told || poll(&p, 1, DOWN_MS) != 1 ||
-        recv(end->down_fd, &status, sizeof(status), MSG_DONTWAIT) != sizeof(status))
+    if (send(end->down_fd, "", 1, MSG_NOSIGNAL) != 1 ||
+        poll(&p, 1, (int)end->down_ms + KILL_MS) != 1)
         log_warn("%s: downscript= did not end", end->name);
-    else if (status)
-        log_warn("%s: downscript= failed", end->name);
     close(end->down_fd);
     waitpid(end->down, NULL, WNOHANG);
     end->down = 0;
@@ -262,7 +291,7 @@ static bool set_up(struct tap_end *end, const struct netdev_config *c, struct er
         return false;
     if (c->fd >= 0)
         return true;
-    if (c->script && !up_script(c, end->name, err))
+    if (c->script && !script(c, true, end->name, err))
         return false;
     if (!c->script && c->bridge && !c->no_script && !join_bridge(c, end->name, err))
         return false;

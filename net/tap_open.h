@@ -18,7 +18,8 @@ struct tap_end {
     bool connected;      /* … and a message of nothing is its end */
     bool vnet_hdr;       /* each frame has a header, and the kernel may leave work in it */
     pid_t down;          /* the process that waits with downscript=; 0: none … */
-    int down_fd;         /* … and the way to it */
+    int down_fd;         /* … the way to it … */
+    unsigned down_ms;    /* … and how long it may take */
 };
 
 /* On failure *err names the netdev and what it was about; nothing is left behind, but an inherited

@@ -720,6 +720,74 @@ static void scripts_that_fail(void **state)
     expect_refused("/nowhere/ifup cannot be run: No such file");
 }
 
+/* Whoever has the FIFO open for writing has ended, and there was somebody. */
+static void expect_gone(int fifo)
+{
+    struct pollfd p = {.fd = fifo, .events = POLLIN};
+    char c[8];
+    assert_int_equal(poll(&p, 1, 10000), 1);
+    assert_int_equal(read(fifo, c, sizeof(c)), 2); /* its word and the line's end */
+    do
+        assert_int_equal(poll(&p, 1, 10000), 1);
+    while (!(p.revents & POLLHUP));
+    assert_int_equal(read(fifo, c, sizeof(c)), 0);
+}
+
+/* They are ended, with what they started. */
+static void scripts_that_hang(void **state)
+{
+    (void)state;
+    char path[64], text[200];
+    NEED_TAPS();
+    snprintf(path, sizeof(path), "%s/fifo", folder);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    int fifo = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    assert_true(fifo >= 0);
+    snprintf(text, sizeof(text), "exec 9>%s; echo x >&9; sleep 1000; exit 0", path);
+    config.script_ms = 300;
+    config.script = write_script("hangs", text);
+    expect_refused("has not ended within 0.3 s");
+    assert_int_equal(if_nametoindex("tap0"), 0);
+    expect_gone(fifo);
+
+    config.downscript = config.script;
+    config.script = NULL;
+    assert_true(open_it());
+    teardown(NULL);
+    expect_gone(fifo);
+    free(config.downscript);
+    close(fifo);
+    setup(NULL);
+}
+
+/* What was downscript's to do is in the log, and is nobody else's failure. The way to the main
+ * process is not the script's. */
+static void a_downscript_that_fails(void **state)
+{
+    (void)state;
+    char text[200], line[256] = "";
+    NEED_TAPS();
+    snprintf(text, sizeof(text),
+             "test -e /proc/self/fd/3 && echo 3 >%s/fds || echo none >%s/fds; exit 5", folder,
+             folder);
+    config.downscript = write_script("ifdown", text);
+    int pipes[2], usual = dup(STDERR_FILENO);
+    assert_int_equal(pipe(pipes), 0);
+    dup2(pipes[1], STDERR_FILENO);
+    open_tap("tapm");
+    teardown(NULL);
+    dup2(usual, STDERR_FILENO);
+    close(usual);
+    close(pipes[1]);
+    assert_true(read(pipes[0], line, sizeof(line) - 1) > 0);
+    close(pipes[0]);
+    if (!strstr(line, "-netdev net0: downscript=") || !strstr(line, "tapm failed (exit status 5)"))
+        fail_msg("%s", line);
+    expect_file("fds", "none\n");
+    free(config.downscript);
+    setup(NULL);
+}
+
 static void the_bridge_is_joined(void **state)
 {
     (void)state;
@@ -799,6 +867,8 @@ int main(void)
         T(names_that_cannot_be),
         T(scripts_are_run_with_interface_and_bridge),
         T(scripts_that_fail),
+        T(scripts_that_hang),
+        T(a_downscript_that_fails),
         T(the_bridge_is_joined),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
