@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Point 12: network cards under Linux's own drivers, on dom0's bridges.
-LAB_CARDS=pcnet,ne2k_pci in the environment: these models only."""
+LAB_CARDS=pcnet,ne2k_pci,8139too in the environment: these only."""
 
 import os
 
@@ -13,12 +13,15 @@ MIB = 1 << 20
 # model of the card, driver, bytes each way by TCP, datagrams each way
 CARDS = [("e1000", "e1000", 64, 20000), ("rtl8139", "8139cp", 64, 20000), ("pcnet", "pcnet32", 64, 20000),
          ("ne2k_pci", "ne2k-pci", 64, 4000)]
-CARDS = [entry for entry in CARDS if entry[0] in os.environ.get("LAB_CARDS", entry[0]).split(",")]
+# An RTL8139C from before C+, which is all that 8139too takes.
+OLD_CARDS = [("rtl8139", "8139too", 64, 20000)]
+OLD_ARGS = ["-global", "rtl8139.cplus=off"]
 RINGS = {"e1000": [(80, 80), (4096, 4096), (256, 256)], "pcnet32": [(16, 16), (512, 512), (32, 16)]}
 STRANGER, GROUP, NO_GROUP = "02:00:00:00:00:99", "01:00:5e:01:02:03", "01:00:5e:7f:00:01"
 TYPE = 0x88B5  # IEEE 802, for experiments
 SHOTS = 50
 VLAN = 5
+CHECKS = 6  # of each card
 
 
 def ping(guest, ip, first=0, last=1472, seconds=600):
@@ -135,30 +138,46 @@ def card(lab, report, guest, number, entry, first):
             notes.append(f"{rx}/{tx}")
 
 
-def two_bridges(report, guest, number):
+def two_bridges(report, guest, number, card_number):
     """The last card is on the second bridge: both in use at once."""
     with report.check(number, "two cards on two bridges, both at once"):
         guest.command(f"net_use {mac(0)} {address(0, 10)}", 120)
-        second = guest.command(f"net_dev {mac(len(CARDS))}").split()[1]
+        second = guest.command(f"net_dev {mac(card_number)}").split()[1]
         guest.command(f"net_add {second} {address(1, 10)}", 120)
         guest.command(f"tcp_both {address(0, 1)} {address(1, 1)} {16 * MIB}", 900)
         ping(guest, address(0, 1), 1400)
         ping(guest, address(1, 1), 1400)
 
 
-def run(lab, report, _points):
-    bridges(lab)
-    lab.agent.must("cp /scratch/net.img /scratch/net0.img")
-    vifs = [vif(model, i) for i, (model, *_) in enumerate(CARDS)] + [vif("rtl8139", len(CARDS), 1)]
-    guest = guests.Guest(lab.outer, "net", guests.config("net", [raw_disk("/scratch/net0.img")], "c", memory=256, vif=vifs))
+def chosen(cards, column):
+    names = os.environ.get("LAB_CARDS")
+    return [entry for entry in cards if not names or entry[column] in names.split(",")]
+
+
+def life(lab, report, name, number, cards, extra, **options):
+    """A guest with cards, and one more on the second bridge if wanted; gives the number of the next check."""
+    vifs = [vif(model, i) for i, (model, *_) in enumerate(cards)] + ([vif("rtl8139", len(cards), 1)] if extra else [])
+    image = f"/scratch/{name}0.img"
+    lab.agent.must(f"cp /scratch/net.img {image}")
+    guest = guests.Guest(lab.outer, name, guests.config(name, [raw_disk(image)], "c", memory=256, vif=vifs, **options))
     with guests.life(guest):
         before = report.failed
-        with report.check("12.1", f"a guest with {len(vifs)} network cards boots to its shell") as notes:
+        with report.check(f"12.{number}", f"a guest with {len(vifs)} network cards boots to its shell") as notes:
             guest.create()
             guest.boot()
             notes.append(f"xl create {guest.create_seconds:.1f} s")
         if report.failed != before:
             return
-        for i, entry in enumerate(CARDS):
-            card(lab, report, guest, i, entry, 2 + 6 * i)
-        two_bridges(report, guest, f"12.{2 + 6 * len(CARDS)}")
+        for i, entry in enumerate(cards):
+            card(lab, report, guest, i, entry, number + 1 + CHECKS * i)
+        if extra:
+            two_bridges(report, guest, f"12.{number + 1 + CHECKS * len(cards)}", len(cards))
+
+
+def run(lab, report, _points):
+    bridges(lab)
+    new, old = chosen(CARDS, 0), chosen(OLD_CARDS, 1)
+    if new:
+        life(lab, report, "net", 1, new, True)
+    if old:
+        life(lab, report, "net8139", 3 + CHECKS * len(CARDS), old, False, device_model_args_hvm=OLD_ARGS)
