@@ -221,7 +221,8 @@ net_add() {
 }
 
 # "UDPERR n": datagrams that this kernel threw away.
-udp_errors() { awk '/^Udp: [0-9]/ {print "UDPERR", $4}' /proc/net/snmp; }
+# Datagrams thrown away: come in, and on their way out (a full queue before the card; sendto says nothing).
+udp_errors() { awk '/^Udp: [0-9]/ {print "UDPERR", $4, $7}' /proc/net/snmp; }
 
 # Data to two counterparts at once.
 tcp_both() {

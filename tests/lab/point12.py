@@ -45,9 +45,10 @@ def dom0_stats(lab, device):
 
 
 def lost_in_guest(guest, device):
-    """What guest and card say that they have thrown away of what came."""
+    """What guest and card say that they have thrown away: of what came, of what was to go."""
     s = stats(guest.command(f"labnet stats {device}"))
-    return s["rx_errors"] + s["rx_dropped"] + counted(guest.command("udp_errors"), "UDPERR")[0]
+    came, went = counted(guest.command("udp_errors"), "UDPERR")
+    return s["rx_errors"] + s["rx_dropped"] + came, s["tx_errors"] + s["tx_dropped"] + went
 
 
 def lost_in_dom0(lab):
@@ -57,21 +58,19 @@ def lost_in_dom0(lab):
 def udp(lab, guest, device, dom0, number, count, notes):
     """Floods each way; every datagram arrives right, or somebody has counted its loss."""
     name = tap(guest, number)
-    tap_before, guest_before = dom0_stats(lab, name)["tx_dropped"], lost_in_guest(guest, device)
+    tap_before, guest_before = dom0_stats(lab, name)["tx_dropped"], lost_in_guest(guest, device)[0]
     sent, received, wrong = counted(guest.command(f"labnet udp {dom0} get {count} 1472", 900), "UDP")
     at_tap = dom0_stats(lab, name)["tx_dropped"] - tap_before
-    in_guest = lost_in_guest(guest, device) - guest_before
+    in_guest = lost_in_guest(guest, device)[0] - guest_before
     expect(not wrong and received + at_tap + in_guest >= sent and received > 0,
            f"to the guest: {sent} sent, {received} right, {wrong} wrong, lost at the tap {at_tap}, in the guest {in_guest}")
     notes.append(f"to the guest {received} of {sent}, lost at the tap {at_tap}, in the guest {in_guest}")
-    dom0_before, out_before = lost_in_dom0(lab), stats(guest.command(f"labnet stats {device}"))
+    dom0_before, guest_before = lost_in_dom0(lab), lost_in_guest(guest, device)[1]
     sent, received, wrong = counted(guest.command(f"labnet udp {dom0} put {count} 1472", 900), "UDP")
-    out = stats(guest.command(f"labnet stats {device}"))
-    in_dom0 = lost_in_dom0(lab) - dom0_before
-    in_guest = out["tx_dropped"] + out["tx_errors"] - out_before["tx_dropped"] - out_before["tx_errors"]
+    in_dom0, in_guest = lost_in_dom0(lab) - dom0_before, lost_in_guest(guest, device)[1] - guest_before
     expect(not wrong and received + in_dom0 + in_guest >= sent and received > 0,
            f"from the guest: {sent} sent, {received} right, {wrong} wrong, lost in dom0 {in_dom0}, in the guest {in_guest}")
-    notes.append(f"from it {received} of {sent}")
+    notes.append(f"from it {received} of {sent}, lost in it {in_guest}")
 
 
 def vlan(lab, guest, device, bridge):
