@@ -10,9 +10,9 @@ from networks import BRIDGES, address, bridges, counted, mac, stats, tap, vif
 from report import expect
 
 MIB = 1 << 20
-# model of the card, driver, bytes each way by TCP, datagrams each way
+# model of the card, driver, MiB each way by TCP, datagrams each way; an NE2000 costs some 45 exits a frame, 60 KB/s here
 CARDS = [("e1000", "e1000", 64, 20000), ("rtl8139", "8139cp", 64, 20000), ("pcnet", "pcnet32", 64, 20000),
-         ("ne2k_pci", "ne2k-pci", 64, 4000)]
+         ("ne2k_pci", "ne2k-pci", 8, 1000)]
 # An RTL8139C from before C+, which is all that 8139too takes.
 OLD_CARDS = [("rtl8139", "8139too", 64, 20000)]
 OLD_ARGS = ["-global", "rtl8139.cplus=off"]
