@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "ui/vnc_session.h"
+#include "ui/vnc_update.h"
 
 #include <rfb/rfbregion.h> /* needs rfb.h */
 
@@ -474,9 +475,9 @@ static bool send_update(struct session *s)
         return false;
     /* The new size is a message of its own; the pixels follow without another request. */
     for (int i = 0; i < 2 && viewer_waits(s) && update_is_due(s); i++) {
-        rfbUpdateClient(s->rfb);
-        if (s->rfb->sock < 0) {
-            s->out = -1;
+        if (!vnc_update_send(s)) {
+            if (s->rfb->sock < 0) /* libvncserver has closed it */
+                s->out = -1;
             return vnc_session_end(s, "it stopped taking updates");
         }
     }
