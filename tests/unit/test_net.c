@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -430,6 +431,26 @@ static void frames_of_no_size_are_errors(void **state)
     assert_int_equal(stats().rx_frames, 2);
 }
 
+/* CVE-2018-17963 (and the cards' own CVE-2018-10839, -17958, -17962): lengths that no int can tell.
+ */
+static void cve_2018_17963_lengths_of_no_int(void **state)
+{
+    (void)state;
+    static const size_t lens[] = {(size_t)INT_MAX + 1,     (size_t)INT_MAX + 60, UINT32_MAX,
+                                  (size_t)UINT32_MAX + 61, SIZE_MAX - 59,        SIZE_MAX};
+    static uint8_t frame[NET_MIN_FRAME];
+    const size_t count = sizeof(lens) / sizeof(lens[0]);
+    receiver_on();
+    for (size_t i = 0; i < count; i++) {
+        assert_true(net_deliver(net, frame, lens[i], NULL));
+        assert_true(net_send(net, frame, lens[i], NULL));
+    }
+    assert_int_equal(stats().rx_errors, count);
+    assert_int_equal(stats().tx_errors, count);
+    assert_int_equal(stats().rx_frames, 0);
+    assert_int_equal(sent.count, 0);
+}
+
 static void two_cards_gone_and_come(void **state)
 {
     (void)state;
@@ -820,6 +841,7 @@ int main(void)
         T(a_held_frame_goes_with_the_receiver),
         T(the_receiver_can_go_off_in_receive),
         T(frames_of_no_size_are_errors),
+        T(cve_2018_17963_lengths_of_no_int),
         T(two_cards_gone_and_come),
         T(a_pulled_cable),
         T(quiesce_stops_everything_and_keeps_what_waits_for_the_guest),

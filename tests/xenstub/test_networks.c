@@ -341,6 +341,62 @@ static void a_capture_of_it(void **state)
     assert_int_equal(head[32], 77);
 }
 
+/* A file for a process that can open none: "add-fd", then its number. */
+static int hand_over(struct machine *m, int fd)
+{
+    static const char command[] = "{\"execute\":\"add-fd\"}";
+    struct iovec iov = {(void *)(uintptr_t)command, sizeof(command) - 1};
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {.head = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+    struct msghdr msg = {.msg_iov = &iov,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof(control)};
+    char answer[512];
+    int set = -1;
+    memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+    assert_int_equal(sendmsg(m->qmp, &msg, 0), sizeof(command) - 1);
+    ssize_t n = recv(m->qmp, answer, sizeof(answer) - 1, 0);
+    assert_true(n > 0);
+    answer[n] = 0;
+    const char *id = strstr(answer, "\"fdset-id\"");
+    if (!id || sscanf(id, "\"fdset-id\":%d", &set) != 1)
+        fail_msg("add-fd: %s", answer);
+    return set;
+}
+
+/* The same, asked for while it runs. */
+static void a_capture_in_between(void **state)
+{
+    struct machine *m = *state;
+    uint8_t f[2048];
+    char file[240], command[256];
+    struct stat st;
+    e1000_drive(&m->nic, RING - 1);
+    fill(f, 77, 1);
+    e1000_transmit(&m->nic, f, 77);
+    peer_receives(m, 77, 1);
+    snprintf(file, sizeof(file), "%s/later", xenstub_dir(m->x));
+    int fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    snprintf(command, sizeof(command),
+             "{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":"
+             "\"object_add filter-dump,id=d1,netdev=net0,file=/dev/fdset/%d,maxlen=64\"}}",
+             hand_over(m, fd));
+    ask(m, command);
+    peer_sends(m, 99, 2);
+    expect_frame(f, receive(m, f), 99, 2);
+    fill(f, 60, 3);
+    e1000_transmit(&m->nic, f, 60);
+    peer_receives(m, 60, 3);
+    ask(m, "{\"execute\":\"object-del\",\"arguments\":{\"id\":\"d1\"}}");
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_size, 24 + 16 + 64 + 16 + 60);
+    close(fd);
+}
+
 /* As Linux' platform driver does: NICs by bit 1. */
 static void pv_drivers_take_over(void **state)
 {
@@ -390,10 +446,12 @@ int main(void)
         T(the_cable_is_pulled_out),
         T(idle_costs_nothing),
         T(a_capture_of_it),
+        T(a_capture_in_between),
         T(pv_drivers_take_over),
         T(a_peer_that_goes),
         {"frames_both_ways_restricted", frames_both_ways, setup_restricted, teardown, NULL},
         {"a_capture_of_it_restricted", a_capture_of_it, setup_restricted, teardown, NULL},
+        {"a_capture_in_between_restricted", a_capture_in_between, setup_restricted, teardown, NULL},
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
