@@ -215,6 +215,7 @@ void domain_close(struct domain *d)
     if (d->keymap)
         d->screen->keymap_free(d->keymap);
     rom_free(&d->vga_rom);
+    domain_end_commit(d);
     for (size_t i = 0; i < d->config->drive_count; i++)
         block_close(d->blocks[i]);
     free(d);

@@ -2,8 +2,12 @@
 /* domain_blocks: the images and media of the domain's drives, and what becomes of their errors. */
 #include "domain_int.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "block/copy_down.h"
 #include "hw/core/log.h"
 #include "hw/core/loop.h"
 #include "hw/pc/fdc.h"
@@ -31,6 +35,7 @@ static void drive_failed(void *opaque, const struct block_failure *failure)
 
 bool domain_activate_blocks(struct domain *d, struct err *err)
 {
+    domain_end_commit(d);
     for (size_t i = 0; i < d->config->drive_count; i++)
         if (d->blocks[i] && !block_activate(d->blocks[i], err))
             return false;
@@ -153,6 +158,8 @@ static void set_medium(struct domain *d, size_t index, struct block *medium)
     struct block *old = drive->floppy
                             ? fdc_set_medium(machine_fdc(d->machine), drive->floppy_unit, medium)
                             : machine_set_medium(d->machine, index, medium);
+    if (index == d->commit_index)
+        domain_end_commit(d);
     d->blocks[index] = medium;
     block_close(old);
 }
@@ -230,6 +237,80 @@ bool domain_change_medium(void *opaque, size_t index, const struct qmp_medium *m
     }
     set_medium(d, index, b);
     return true;
+}
+
+void domain_end_commit(struct domain *d)
+{
+    if (!d->commit)
+        return;
+    copy_down_free(d->commit);
+    d->commit = NULL;
+    log_warn("%s: commit was cut short; the image itself has all, as before",
+             d->config->drives[d->commit_index].id);
+}
+
+static void committed(void *opaque, const char *why)
+{
+    struct domain *d = opaque;
+    const char *id = d->config->drives[d->commit_index].id;
+    copy_down_free(d->commit);
+    d->commit = NULL;
+    if (why)
+        log_error("%s: commit: %s; the image itself has all, as before", id, why);
+    else
+        log_info("%s: commit: all is in the image below", id);
+}
+
+/* No image is opened for writing that is not the guest's own, what is below an overlay is shared as
+ * often as not, and a confined process could not open it again: so the toolstack gives it, and the
+ * guest stands still, when its images are locked by nobody. */
+bool domain_commit(void *opaque, size_t index, const struct qmp_medium *below, struct err *err)
+{
+    struct domain *d = opaque;
+    const char *id = d->config->drives[index].id;
+    struct block *base = NULL;
+    bool ok = false;
+    if (d->commit)
+        err_set(err, "%s: commit is under way: %llu of %llu MiB",
+                d->config->drives[d->commit_index].id,
+                (unsigned long long)(copy_down_progress(d->commit) >> 20),
+                (unsigned long long)(block_bytes(d->blocks[d->commit_index]) >> 20));
+    else if (!below)
+        err_set(err,
+                "%s: the image below is open for reading only: give it, open for reading and "
+                "writing: commit %s /dev/fdset/N [FORMAT]",
+                id, id);
+    else if (d->running || d->state == QMP_IO_ERROR)
+        err_set(err, "%s: the guest must stand still meanwhile: stop, commit, cont", id);
+    else
+        ok = true;
+    if (!ok) {
+        if (below && below->fd >= 0)
+            close(below->fd);
+        return false;
+    }
+    const struct block_config config = {
+        .id = id,
+        .file = below->file,
+        .fd = below->fd >= 0 ? below->fd : open(below->file, O_RDWR | O_CLOEXEC),
+        .format = below->format,
+        .cache = d->config->drives[index].cache == BLOCK_CACHE_UNSAFE
+                     ? BLOCK_CACHE_WRITEBACK
+                     : d->config->drives[index].cache,
+    };
+    if (config.fd < 0)
+        return err_set(err, "%s: %s: %s", id, below->file, strerror(errno));
+    if (!block_lies_on(d->blocks[index], config.fd, err)) {
+        close(config.fd);
+        return false;
+    }
+    base = block_open(d->loop, &config, err);
+    if (base && block_activate(base, err))
+        d->commit = copy_down_start(d->loop, d->blocks[index], base, committed, d, err);
+    if (!d->commit)
+        block_close(base);
+    d->commit_index = index;
+    return d->commit != NULL;
 }
 
 bool domain_resize(void *opaque, size_t index, uint64_t bytes, struct err *err)

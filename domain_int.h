@@ -25,7 +25,9 @@ struct domain {
     struct block *blocks[CONFIG_MAX_DRIVES]; /* by index of config->drives */
     struct drive_ref drive_refs[CONFIG_MAX_DRIVES];
     struct block_limits limits[CONFIG_MAX_DRIVES]; /* of the drive, whatever medium is in it */
-    struct deferred io_error;                      /* an image failed and the guest is to stop */
+    struct copy_down *commit; /* under way, while the guest stands still; or NULL */
+    size_t commit_index;      /* of which drive */
+    struct deferred io_error; /* an image failed and the guest is to stop */
     struct consoles *consoles;
     struct stream_targets *targets;      /* of streams with reconnect=; NULL: there are none … */
     struct chardev_connector *connector; /* … and then nothing that connects them */
@@ -74,6 +76,9 @@ bool domain_open_blocks(struct domain *d, struct err *err);
 /* Takes the locks of all images: from now on they are ours. */
 bool domain_activate_blocks(struct domain *d, struct err *err);
 
+/* Cuts `commit` short, if it is under way: before the images are used otherwise. */
+void domain_end_commit(struct domain *d);
+
 /* The number by which a PV disk and this emulated one are the same to the toolstack; 0: it is no
  * disk, and the guest's PV drivers do not take it over. */
 uint32_t domain_disk_bit(const struct config_drive *drive);
@@ -87,6 +92,7 @@ bool domain_block_info(void *opaque, size_t index, struct qmp_block_info *info);
 bool domain_eject(void *opaque, size_t index, bool force, struct err *err);
 bool domain_change_medium(void *opaque, size_t index, const struct qmp_medium *medium,
                           struct err *err);
+bool domain_commit(void *opaque, size_t index, const struct qmp_medium *below, struct err *err);
 bool domain_resize(void *opaque, size_t index, uint64_t bytes, struct err *err);
 bool domain_resize_pv(void *opaque, int index, const char *name, uint64_t bytes, struct err *err);
 bool domain_set_limits(void *opaque, size_t index, const struct block_limits *limits,

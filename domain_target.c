@@ -174,17 +174,6 @@ static bool target_ioreq_stats(void *opaque, struct hv_ioreq_stats *stats)
     return true;
 }
 
-/* No image is opened for writing that is not the guest's own, and what is below an overlay is
- * shared as often as not; a confined process could not open it again either. */
-static bool target_commit(void *opaque, size_t index, struct err *err)
-{
-    struct domain *d = opaque;
-    return err_set(err,
-                   "%s: the image below is open for reading only: when the guest is shut down, "
-                   "qemu-img commit does it",
-                   d->config->drives[index].id);
-}
-
 /* Whoever reaches the guest's console types into a monitor of kind vc. */
 static bool is_on_screen(const struct config *c, const struct chardev_config *stream)
 {
@@ -282,7 +271,7 @@ bool domain_open_monitors(struct domain *d, struct err *err)
         .display = d->display,
         .wakeup = target_wakeup,
         .press_power = target_press_power,
-        .commit = target_commit,
+        .commit = domain_commit,
         .read_memory = target_read_memory,
         .io_range = target_io_range,
         .memory = target_memory,

@@ -383,6 +383,18 @@ bool block_inactivate(struct block *block, struct err *err)
     return true;
 }
 
+bool block_lies_on(const struct block *block, int fd, struct err *err)
+{
+    struct stat st;
+
+    if (!block->driver->lies_on)
+        return err_set(err, "disk %s: %s lies on no other image", block->id, block->file);
+    if (fstat(fd, &st) < 0 || !block->driver->lies_on(block, &st))
+        return err_set(err, "disk %s: that is not the image on which %s lies", block->id,
+                       block->file);
+    return true;
+}
+
 void block_close(struct block *block)
 {
     struct err err;

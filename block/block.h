@@ -237,6 +237,10 @@ bool block_limits_check(const struct block_limits *limits, struct err *err);
 bool block_set_limits(struct block *block, const struct block_limits *limits, struct err *err);
 const struct block_limits *block_limits(const struct block *block);
 
+/* Whether the image is an overlay of the file that is open as fd, so that `commit` may write into
+ * that. False with one line in *err. */
+bool block_lies_on(const struct block *block, int fd, struct err *err);
+
 uint64_t block_bytes(const struct block *block); /* size, a multiple of 512 */
 bool block_read_only(const struct block *block);
 const char *block_id(const struct block *block);

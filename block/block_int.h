@@ -6,6 +6,8 @@
 #ifndef BLOCK_BLOCK_INT_H
 #define BLOCK_BLOCK_INT_H
 
+#include <sys/stat.h>
+
 #include "block/block.h"
 #include "hw/core/loop.h"
 
@@ -33,6 +35,9 @@ struct block_driver {
 
     /* block_tray; NULL: no drive of the host's is ever behind it. */
     void (*tray)(struct block *block, enum block_tray what);
+
+    /* Whether the image that this one lies on is that file. NULL: it lies on none. */
+    bool (*lies_on)(const struct block *block, const struct stat *file);
 
     void (*close)(struct block *block); /* frees block->image; nothing is under way */
 

@@ -95,6 +95,11 @@ static bool open_backing(struct qcow2 *q, const struct block_config *config,
     if (!path)
         return err_set(err, "disk %s: out of memory", q->id);
     below.file = path;
+    struct stat st;
+    if (stat(path, &st) == 0) { /* else opening it tells */
+        q->backing_dev = st.st_dev;
+        q->backing_ino = st.st_ino;
+    }
     if (below.format == BLOCK_FORMAT_RAW)
         q->backing = block_open(q->loop, &below, err);
     else
@@ -157,6 +162,13 @@ static bool qcow2_lock(struct block *block, struct err *err)
         block_inactivate(q->backing, &ignored);
     block_inactivate(q->file, &ignored);
     return false;
+}
+
+static bool qcow2_lies_on(const struct block *block, const struct stat *file)
+{
+    const struct qcow2 *q = block->image;
+
+    return q->backing && file->st_dev == q->backing_dev && file->st_ino == q->backing_ino;
 }
 
 static void qcow2_wait(struct block *block)
@@ -251,6 +263,7 @@ static const struct block_driver qcow2_driver = {
     .lock = qcow2_lock,
     .unlock = qcow2_unlock,
     .resize = qcow2_resize,
+    .lies_on = qcow2_lies_on,
     .close = qcow2_close,
 };
 

@@ -43,8 +43,9 @@ static const struct command commands[] = {
      "or "
      "'change vnc password WORD'",
      WORDS_DRIVE, 2, 4, false, true, hmp_change},
-    {"commit", NULL, "DEVICE|all", "write an overlay's contents to the image it lies on",
-     WORDS_DRIVE, 1, 1, false, true, hmp_commit},
+    {"commit", NULL, "DEVICE|all [FILE [FORMAT]]",
+     "write an overlay's contents to the image it lies on", WORDS_DRIVE, 1, 3, false, true,
+     hmp_commit},
     {"cont", "c", "", "let the guest run", WORDS_NONE, 0, 0, false, false, hmp_cont},
     {"eject", NULL, "[-f] DEVICE",
      "take the medium out of a drive (-f: though the guest locked it)", WORDS_DRIVE, 1, 2, false,

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "block/format.h"
 #include "hw/core/log.h"
 #include "toolstack/optstr.h"
 
@@ -90,12 +91,27 @@ void hmp_commit(struct hmp *h)
 {
     const struct qmp_target *t = h->target;
     struct qmp_block_info info = {0};
+    struct qmp_medium below = {.file = hmp_word(h, 1), .fd = -1, .format = BLOCK_FORMAT_RAW};
     bool all = !strcmp(h->words[0], "all"), found = false;
     struct err err;
+    if (all && below.file) {
+        hmp_say(h, "Error: a file is below one drive: commit DEVICE FILE [FORMAT]");
+        return;
+    }
+    if (hmp_word(h, 2) && !block_format_find(hmp_word(h, 2), below.file, &below.format, &err)) {
+        hmp_say(h, "Error: %s", err.text);
+        return;
+    }
     for (size_t i = 0; t->block && t->block(t->opaque, i, &info); i++) {
         if (all ? info.inserted : qmp_find_block(h->qmp, h->words[0], &info) == (int)i) {
             found = true;
-            hmp_done(h, t->commit, t->commit && t->commit(t->opaque, i, &err), &err);
+            if (t->commit && below.file && qmp_fd_file(h->qmp, below.file, true, &below.fd, &err) &&
+                below.fd < 0) {
+                hmp_done(h, true, false, &err);
+                return;
+            }
+            hmp_done(h, t->commit,
+                     t->commit && t->commit(t->opaque, i, below.file ? &below : NULL, &err), &err);
         }
         info = (struct qmp_block_info){0};
     }

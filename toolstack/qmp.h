@@ -203,8 +203,9 @@ struct qmp_target {
 
     bool (*wakeup)(void *opaque, struct err *err);      /* from S3 */
     bool (*press_power)(void *opaque, struct err *err); /* the ACPI power button */
-    /* Writes an overlay into the image it lies on; `index` is that of block(), with a medium. */
-    bool (*commit)(void *opaque, size_t index, struct err *err);
+    /* Begins to write an overlay into the image it lies on, `below` (NULL: *err says how far it is,
+     * or what is missing); `index` is that of block(), with a medium. */
+    bool (*commit)(void *opaque, size_t index, const struct qmp_medium *below, struct err *err);
     /* `len` bytes at a guest-physical address, within a page; false: no memory is there. */
     bool (*read_memory)(void *opaque, uint64_t addr, void *buf, size_t len);
     bool (*io_range)(void *opaque, size_t index, struct qmp_io_range *range);

@@ -194,7 +194,7 @@ static bool command(struct chardev_mux *m, uint8_t key)
         act(m, m->actions.quit, "\r\nthis needs a monitor\r\n");
         break;
     case 's':
-        act(m, m->actions.commit, "\r\nthere are no snapshots\r\n");
+        act(m, m->actions.commit, "\r\na privileged monitor's commit does it\r\n");
         break;
     case 'b':
         if (focused)

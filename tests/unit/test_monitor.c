@@ -32,6 +32,7 @@
 /* ---- a machine ---- */
 
 static struct {
+    bool below;
     unsigned stops, conts, quits, resets, presses, ejects, changes, wakes, commits;
     bool force, read_only;
     char file[64];
@@ -120,9 +121,16 @@ static bool t_change(void *opaque, size_t index, const struct qmp_medium *medium
     return true;
 }
 
-static bool t_commit(void *opaque, size_t index, struct err *err)
+static bool t_commit(void *opaque, size_t index, const struct qmp_medium *below, struct err *err)
 {
     (void)opaque;
+    machine.below = below != NULL;
+    if (below) {
+        machine.format = below->format;
+        snprintf(machine.file, sizeof(machine.file), "%s", below->file);
+        if (below->fd >= 0)
+            close(below->fd);
+    }
     machine.commits++;
     return index == 0 || err_set(err, "nothing to commit");
 }
@@ -359,10 +367,18 @@ static void test_media(void **state)
     assert_int_equal(machine.format, BLOCK_FORMAT_QCOW2);
     EXPECT(true, "change ide-5632 /dev/fdset/3", "fdset");
     SILENT(true, "commit ide0-hd0");
+    assert_false(machine.below);
+    SILENT(true, "commit ide0-hd0 /images/base.qcow2 qcow2");
+    assert_true(machine.below);
+    assert_string_equal(machine.file, "/images/base.qcow2");
+    assert_int_equal(machine.format, BLOCK_FORMAT_QCOW2);
+    EXPECT(true, "commit ide0-hd0 /dev/fdset/77", "fdset");
+    EXPECT(true, "commit ide0-hd0 /images/base vmdk", "vmdk");
+    EXPECT(true, "commit all /images/base", "below one drive");
     EXPECT(true, "commit ide1-cd0", "nothing to commit");
     SILENT(true, "commit all"); /* those with a medium */
     EXPECT(true, "commit hdz", "no drive 'hdz'");
-    assert_int_equal(machine.commits, 3);
+    assert_int_equal(machine.commits, 4);
 }
 
 /* XSA-19: the guest's console is no way to the host's files. */

@@ -32,6 +32,8 @@ struct machine {
     struct dm dm;
     char picture[128], root[40]; /* the chroot: entered when "running" has been told */
     int fd[2];                   /* of the monitors: any, privileged */
+    bool overlay;                /* ide0-hd1 is one, of base (qemu-img is there) */
+    int base;
     char text[65536];
 };
 
@@ -43,9 +45,23 @@ static int dial(const char *path)
     return connect(fd, (struct sockaddr *)&a, sizeof(a)) ? -1 : fd;
 }
 
+static void make_overlay(struct machine *m)
+{
+    char command[1024], path[160];
+    snprintf(
+        command, sizeof(command),
+        "cd %s && { qemu-img create -f raw base 8M && qemu-io -f raw -c 'write -P 1 0 2M' base "
+        "&& qemu-img create -f qcow2 -F raw -b base overlay && qemu-io -f qcow2 "
+        "-c 'write -P 4 1000k 64k' -c 'write -P 5 8191k 1k' overlay; } >/dev/null 2>&1",
+        xenstub_dir(m->x));
+    snprintf(path, sizeof(path), "%s/base", xenstub_dir(m->x));
+    m->overlay = system(command) == 0;
+    m->base = open(path, O_RDWR);
+}
+
 static int start(void **state, bool restricted)
 {
-    static char words[3][192];
+    static char words[5][192];
     struct xenstub_config config = {.domid = 7, .ram_bytes = RAM_MB << 20};
     struct machine *m = calloc(1, sizeof(*m));
     *state = m;
@@ -59,6 +75,10 @@ static int start(void **state, bool restricted)
     snprintf(m->picture, sizeof(m->picture), "%s/picture", xenstub_dir(m->x));
     int fd = open(m->picture, O_RDWR | O_CREAT, 0600);
     snprintf(words[2], sizeof(words[2]), "fd=%d,set=4", fd);
+    make_overlay(m);
+    snprintf(words[3], sizeof(words[3]), "fd=%d,set=5", m->overlay ? m->base : fd);
+    snprintf(words[4], sizeof(words[4]), "file=%s/overlay,if=ide,index=1,media=disk,format=qcow2",
+             xenstub_dir(m->x));
     const char *const more[] = {"-monitor",
                                 words[0],
                                 "-chardev",
@@ -77,6 +97,10 @@ static int start(void **state, bool restricted)
                                 mkdtemp(m->root),
                                 "-runas",
                                 "65534:65534",
+                                "-add-fd",
+                                words[3],
+                                m->overlay ? "-drive" : "-nodefaults",
+                                m->overlay ? words[4] : "-nodefaults",
                                 restricted ? "-xen-domid-restrict" : NULL,
                                 NULL};
     dm_add(&m->dm, more);
@@ -110,6 +134,8 @@ static int teardown(void **state)
     struct machine *m = *state;
     close(m->fd[0]);
     close(m->fd[1]);
+    if (m->base >= 0)
+        close(m->base);
     unlink(m->picture);
     xenstub_free(m->x);
     rmdir(m->root);
@@ -166,13 +192,38 @@ static void files_are_for_the_privileged(void **state)
     say(m, 1, "info status\r", "VM status");
     assert_int_equal(stat(m->picture, &st), 0);
     assert_true(st.st_size > 100);
-    say(m, 1, "commit all\r", "qemu-img commit");
+    say(m, 1, "commit all\r", "open for reading only");
     say(m, 1, "system_wakeup\rinfo status\r", "VM status: running");
     close(m->fd[1]);
     char path[160];
     snprintf(path, sizeof(path), "%s/b", xenstub_dir(m->x));
     m->fd[1] = dial(path);
     say(m, 1, "info status\r", "VM status");
+}
+
+/* `commit`: the image below comes from the toolstack, and the guest stands still. */
+static void overlays_are_committed(void **state)
+{
+    struct machine *m = *state;
+    uint8_t byte = 0;
+    if (!m->overlay)
+        skip();
+    say(m, 0, "commit ide0-hd1 /dev/fdset/5\r", "declared privileged");
+    say(m, 1, "commit ide0-hd1\r", "open for reading only: give it");
+    say(m, 1, "commit ide0-hd1 /dev/fdset/5\r", "must stand still");
+    say(m, 1, "stop\rcommit ide0-hd1 /dev/fdset/4\r", "not the image on which");
+    say(m, 1, "commit ide0-hd0 /dev/fdset/5\r", "lies on no other image");
+    say(m, 1, "commit ide0-hd1 /dev/fdset/5\rinfo status\r", "VM status: paused");
+    assert_null(strstr(m->text, "Error"));
+    for (int tries = WAIT_MS / 10; byte != 5 && tries--; usleep(10000))
+        assert_int_equal(pread(m->base, &byte, 1, (8 << 20) - 1), 1);
+    assert_int_equal(byte, 5);
+    assert_int_equal(pread(m->base, &byte, 1, (1000 << 10) + 5), 1);
+    assert_int_equal(byte, 4);
+    say(m, 1, "cont\rinfo status\r", "VM status: running");
+    assert_null(strstr(m->text, "Error"));
+    assert_int_equal(pread(m->base, &byte, 1, 5), 1);
+    assert_int_equal(byte, 1);
 }
 
 static void network_cards(void **state)
@@ -244,6 +295,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(lines_are_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(lines_are_answered, setup_restricted, teardown),
         cmocka_unit_test_setup_teardown(files_are_for_the_privileged, setup, teardown),
+        cmocka_unit_test_setup_teardown(overlays_are_committed, setup, teardown),
+        cmocka_unit_test_setup_teardown(overlays_are_committed, setup_restricted, teardown),
         cmocka_unit_test_setup_teardown(network_cards, setup, teardown),
         cmocka_unit_test_setup_teardown(network_cards, setup_restricted, teardown),
         cmocka_unit_test(a_console_is_never_privileged),
