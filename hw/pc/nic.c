@@ -2,11 +2,11 @@
 /* nic: see nic.h. */
 #include "hw/pc/nic.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 uint32_t nic_fcs(const uint8_t *frame, size_t len)
 {
-    return (uint32_t)crc32_z(0, frame, len);
+    return libdeflate_crc32(0, frame, len);
 }
 
 /* Before the final complement. */
