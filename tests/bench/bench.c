@@ -5,9 +5,9 @@
  *   bench [--pairs N] [--quick] [--only GROUP,…] [--values] [--disks IDE|AHCI|PV]
  *   bench --loop ours|stock|null read|write|pio|dma|dmaw SECONDS [apart]     (to look at with perf)
  * Groups: start (and memory, size), access (and disk commands), disks (images), polling, screen,
- * viewers, idle, many, nets (network cards). Each pair of runs is made in alternating order; a
- * figure is the median over the pairs, the spread that of the pairs' ratios. --values prints what
- * each run gave.
+ * viewers, idle, many, nets (network cards), user (the user-mode network). Each pair of runs is
+ * made in alternating order; a figure is the median over the pairs, the spread that of the pairs'
+ * ratios. --values prints what each run gave.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,11 +31,12 @@ enum group {
     G_IDLE,
     G_MANY,
     G_NETS,
+    G_USER,
     GROUPS
 };
 
 static const char *const group_name[GROUPS] = {"start",   "access", "disks", "polling", "screen",
-                                               "viewers", "idle",   "many",  "nets"};
+                                               "viewers", "idle",   "many",  "nets",    "user"};
 
 #define NO_AIM NAN
 static const struct {
@@ -514,7 +515,7 @@ int main(int argc, char **argv)
     if (!understood || !pairs || pairs > MAX_PAIRS) {
         fprintf(stderr,
                 "usage: %s [--pairs N] [--quick] [--values] [--only start,access,disks,"
-                "polling,screen,viewers,idle,many,nets] [--disks IDE|AHCI|PV]\n",
+                "polling,screen,viewers,idle,many,nets,user] [--disks IDE|AHCI|PV]\n",
                 argv[0]);
         return 2;
     }
@@ -541,6 +542,8 @@ int main(int argc, char **argv)
     if (wanted[G_DISKS] && !disks_table(pairs, disks))
         return 1;
     if (wanted[G_NETS] && !nets_table(pairs))
+        return 1;
+    if (wanted[G_USER] && !user_table(pairs))
         return 1;
     if (wanted[G_POLLING] && !polling_table(pairs))
         return 1;

@@ -151,6 +151,10 @@ bool disks_table(unsigned pairs, const char *only);
 /* nets.c: frames through network cards; prints its own table. */
 bool nets_table(unsigned pairs);
 
+/* user.c: TCP and UDP between the guest and the host through the user-mode network; prints its own
+ * table. */
+bool user_table(unsigned pairs);
+
 /* viewers.c: moving pictures to several viewers. */
 bool viewer_rows(struct xenstub *x, const struct setup *s, struct figures *f);
 

@@ -90,7 +90,7 @@ void e1000_give_back(struct nic *n, unsigned buffers)
     e1000_set_reg(n, E1000_RDT, n->rx_tail);
 }
 
-void e1000_transmit(struct nic *n, const uint8_t *frame, unsigned len)
+void e1000_queue(struct nic *n, const uint8_t *frame, unsigned len)
 {
     uint64_t at = BUFFERS + (256 + n->tx_next) * 2048;
     uint8_t d[16] = {0};
@@ -101,7 +101,17 @@ void e1000_transmit(struct nic *n, const uint8_t *frame, unsigned len)
     d[11] = 0x01 | 0x02 | 0x08; /* EOP, IFCS, RS */
     guest_write(n->x, TX_RING + n->tx_next * 16, d, sizeof(d));
     n->tx_next = (n->tx_next + 1) % E1000_RING;
+}
+
+void e1000_ring_bell(struct nic *n)
+{
     e1000_set_reg(n, E1000_TDT, n->tx_next);
+}
+
+void e1000_transmit(struct nic *n, const uint8_t *frame, unsigned len)
+{
+    e1000_queue(n, frame, len);
+    e1000_ring_bell(n);
 }
 
 static bool e1000_start(struct nic *n)

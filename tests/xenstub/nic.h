@@ -68,7 +68,9 @@ bool e1000_tx_done(struct xenstub *x, uint64_t index);
 unsigned e1000_take(struct nic *n, uint8_t *frame);
 void e1000_give_back(struct nic *n, unsigned buffers);
 
-/* Sends; does not wait. */
+/* Sends; does not wait. Or: puts it into the ring, and tells the card of all that are there. */
 void e1000_transmit(struct nic *n, const uint8_t *frame, unsigned len);
+void e1000_queue(struct nic *n, const uint8_t *frame, unsigned len);
+void e1000_ring_bell(struct nic *n);
 
 #endif
