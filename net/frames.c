@@ -80,12 +80,7 @@ static uint8_t *next(struct frames *f, size_t *len)
         end(f);
         return NULL;
     }
-    if (is_own(f, i))
-        return NULL;
-    if (*len >= NET_HEADER_LEN || !f->config.note)
-        return bytes;
-    f->config.note(f->config.opaque, bytes, *len);
-    return NULL;
+    return is_own(f, i) ? NULL : bytes;
 }
 
 static void readable(void *opaque, uint32_t events)

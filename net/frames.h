@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * frames: Ethernet frames over sockets that keep them apart, a datagram or message each: what the
- * user-mode network's process, udp=, mcast= and a datagram fd= have alike. Frames are read and
+ * frames: Ethernet frames over sockets that keep them apart, a datagram or message each: what
+ * udp=, mcast= and fd= with messages have alike. Frames are read and
  * delivered in batches. A wake-up costs nothing that nobody wants: while the NIC takes no frames
  * the socket isn't watched.
  */
@@ -25,8 +25,6 @@ struct frames_config {
     /* own_len not 0: what comes from there are our own frames, and is dropped. */
     struct sockaddr_storage own;
     socklen_t own_len;
-    /* A message of 1 to NET_HEADER_LEN - 1 bytes. NULL: it is a frame that is too short. */
-    void (*note)(void *opaque, const uint8_t *bytes, size_t len);
     /* The other end has gone: nothing comes any more, and nothing can be sent. */
     void (*ended)(void *opaque);
     void *opaque;

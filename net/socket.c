@@ -126,7 +126,8 @@ static bool adopt_stream(struct sock *s, int fd, struct err *err)
     }
     name_peer(s, &sa, len);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); /* may be none of TCP's */
-    s->stream = stream_new(s->loop, s->net, fd, stream_ended, s, err);
+    const struct stream_events events = {.ended = stream_ended, .opaque = s};
+    s->stream = stream_new(s->loop, s->net, fd, &events, err);
     return s->stream != NULL;
 }
 

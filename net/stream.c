@@ -34,8 +34,7 @@ struct stream {
     bool reading, ended;
     bool blocked; /* the socket takes no more for now */
     bool owed;    /* NET_FULL was said */
-    void (*on_end)(void *opaque, const char *why);
-    void *opaque;
+    struct stream_events events;
     struct buffer in, out;
 };
 
@@ -55,7 +54,7 @@ static void end(struct stream *s, const char *why)
     loop_undefer(s->loop, &s->flush);
     loop_unwatch(s->loop, &s->source);
     net_writable(s->net); /* a frame that waits is lost */
-    s->on_end(s->opaque, why);
+    s->events.ended(s->events.opaque, why);
 }
 
 /* Makes room for a frame of any length behind what is in it. */
@@ -72,8 +71,8 @@ static void compact(struct buffer *b)
 
 /* ---- From the peer ---- */
 
-/* The next frame that is here whole, or NULL. */
-static uint8_t *next(struct stream *s, size_t *len)
+/* The next frame or note that is here whole, or NULL. */
+static uint8_t *next_message(struct stream *s, size_t *len)
 {
     struct buffer *b = &s->in;
     char why[64];
@@ -92,6 +91,15 @@ static uint8_t *next(struct stream *s, size_t *len)
     uint8_t *frame = b->bytes + b->start + STREAM_PREFIX;
     b->start += STREAM_PREFIX + *len;
     return frame;
+}
+
+/* The next frame that is here whole, or NULL; notes on the way to it are dealt with. */
+static uint8_t *next(struct stream *s, size_t *len)
+{
+    uint8_t *bytes;
+    while ((bytes = next_message(s, len)) && *len < NET_HEADER_LEN && s->events.note)
+        s->events.note(s->events.opaque, bytes, *len);
+    return bytes;
 }
 
 static bool has_next(const struct stream *s)
@@ -238,8 +246,7 @@ static void happened(void *opaque, uint32_t events)
 /* ---- Beginning and end ---- */
 
 struct stream *stream_new(struct loop *loop, struct net *net, int fd,
-                          void (*ended)(void *opaque, const char *why), void *opaque,
-                          struct err *err)
+                          const struct stream_events *events, struct err *err)
 {
     struct stream *s = malloc(sizeof(*s)); /* the buffers are not touched before they are used */
     if (!s) {
@@ -252,8 +259,7 @@ struct stream *stream_new(struct loop *loop, struct net *net, int fd,
     s->loop = loop;
     s->net = net;
     s->fd = fd;
-    s->on_end = ended;
-    s->opaque = opaque;
+    s->events = *events;
     deferred_init(&s->rest, deliver_rest, s);
     deferred_init(&s->flush, flush_later, s);
     if (!loop_watch(loop, &s->source, fd, EPOLLIN, happened, s, err)) {

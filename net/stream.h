@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * stream: Ethernet frames over a byte stream, each after its length in four bytes, the highest
- * first: what -netdev socket of qemu(1) speaks over TCP, so that either side may be a QEMU. The
- * peer is hostile: a length that is no frame's ends the connection.
+ * first: what -netdev socket of qemu(1) speaks over TCP, so that either side may be a QEMU, and the
+ * user-mode network's process: many frames are one system call. The peer is hostile: a length that
+ * is no frame's ends the connection.
  */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
@@ -18,14 +19,18 @@ struct stream;
 
 #define STREAM_PREFIX 4
 
-/*
- * The descriptor is its from now on, whatever becomes of it. `ended` is called once, when the peer
- * has gone or has been given up, for `why`; it may not free the stream, which then takes and gives
- * no more frames. NULL and *err.
- */
+struct stream_events {
+    /* Once, when the peer has gone or has been given up, for `why`; it may not free the stream,
+     * which then takes and gives no more frames. */
+    void (*ended)(void *opaque, const char *why);
+    /* What is shorter than NET_HEADER_LEN. NULL: it is a frame that is too short. */
+    void (*note)(void *opaque, const uint8_t *bytes, size_t len);
+    void *opaque;
+};
+
+/* The descriptor is its from now on, whatever becomes of it. NULL and *err. */
 struct stream *stream_new(struct loop *loop, struct net *net, int fd,
-                          void (*ended)(void *opaque, const char *why), void *opaque,
-                          struct err *err);
+                          const struct stream_events *events, struct err *err);
 /* What waits gets one try. NULL is fine. */
 void stream_free(struct stream *stream);
 

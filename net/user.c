@@ -22,7 +22,7 @@
 #include "hw/core/child.h"
 #include "hw/core/log.h"
 #include "hw/core/loop.h"
-#include "net/frames.h"
+#include "net/stream.h"
 #include "net/user_module.h"
 
 #define READY_MS 10000 /* the host may be busy: it is only about not waiting for ever */
@@ -83,8 +83,8 @@ static int child(const void *arg)
 
 struct user {
     struct net *net;
-    struct frames *frames;
-    int fd; /* the frames', to say when we close it */
+    struct stream *stream;
+    int fd; /* the stream's, to say when we close it */
     pid_t pid;
     char text[128];
 };
@@ -94,13 +94,13 @@ static enum net_sent user_send(void *opaque, const uint8_t *frame, size_t len,
 {
     struct user *u = opaque;
     (void)offload;
-    return len <= MAX_SENT ? frames_send(u->frames, frame, len) : NET_FAILED;
+    return len <= MAX_SENT ? stream_send(u->stream, frame, len) : NET_FAILED;
 }
 
 static void user_read(void *opaque, bool on, bool fresh)
 {
     struct user *u = opaque;
-    frames_read(u->frames, on, fresh);
+    stream_read(u->stream, on, fresh);
 }
 
 static void user_describe(const void *opaque, char *out, size_t size)
@@ -119,7 +119,7 @@ static void user_close(void *opaque)
         poll(&p, 1, CLOSE_MS);
         waitpid(u->pid, NULL, WNOHANG);
     }
-    frames_free(u->frames);
+    stream_free(u->stream);
     free(u);
 }
 
@@ -141,10 +141,11 @@ static void noted(void *opaque, const uint8_t *bytes, size_t len)
     net_stale(u->net, lost);
 }
 
-static void ended(void *opaque)
+static void ended(void *opaque, const char *why)
 {
     struct user *u = opaque;
     int status = 0;
+    (void)why;
     pid_t got = waitpid(u->pid, &status, WNOHANG);
     log_warn("-netdev %s: its process has ended%s%s: the guest has this network no more",
              net_name(u->net), got == u->pid && WIFSIGNALED(status) ? ": " : "",
@@ -181,6 +182,7 @@ static bool start(struct user *u, const struct netdev_config *config, struct loo
     const struct child_spec spec = {.name = "hvm-dm-user",
                                     .what = "the user network's process",
                                     .log = true,
+                                    .stream = true,
                                     .run = child,
                                     .arg = config};
     u->pid = child_start(&spec, &u->fd, err);
@@ -190,10 +192,9 @@ static bool start(struct user *u, const struct netdev_config *config, struct loo
         close(u->fd);
         return false;
     }
-    const struct frames_config frames = {
-        .fd = u->fd, .send_fd = -1, .ends = true, .note = noted, .ended = ended, .opaque = u};
-    u->frames = frames_new(loop, u->net, &frames, err);
-    if (u->frames)
+    const struct stream_events events = {.ended = ended, .note = noted, .opaque = u};
+    u->stream = stream_new(loop, u->net, u->fd, &events, err);
+    if (u->stream)
         return true;
     waitpid(u->pid, NULL, 0); /* its socket is closed */
     return false;

@@ -10,7 +10,7 @@
 
 struct user_slirp;
 
-/* What the two processes tell each other beside frames: a message of this size, which is no
+/* What the two processes tell each other beside frames (net/stream.h), in a length that is no
  * frame's. To the main process: so many frames found no room and were lost. */
 #define USER_NOTE_LEN sizeof(uint64_t)
 
@@ -18,7 +18,7 @@ struct user_module {
     const char *version; /* HVM_DM_VERSION; first, whatever else changes */
     /* Opens what needs rights: sockets that listen. NULL and *err, which names the option. */
     struct user_slirp *(*open)(const struct netdev_config *config, struct err *err);
-    /* Serves frames on `socket`, messages both ways, until that is closed; an exit code. */
+    /* Serves frames on `socket`, a stream (net/stream.h), until that is closed; an exit code. */
     int (*serve)(struct user_slirp *slirp, int socket);
 };
 

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * user_slirp: see user_slirp.h. One thread and poll(2). A frame of the guest's goes straight into
- * libslirp; what libslirp has for the guest waits in a ring until the end of the turn, and while
+ * libslirp; what libslirp has for the guest waits in a buffer until the end of the turn, and while
  * anything waits there the host's sockets are not read, so that their peers wait too.
  */
 #include "net/user_slirp.h"
 
 #include <arpa/inet.h>
+#include <endian.h>
 #include <errno.h>
 #include <glib.h>
 #include <libslirp.h>
@@ -20,11 +21,11 @@
 
 #include "hw/core/log.h"
 #include "net/net.h"
+#include "net/stream.h"
 
-#define BATCH      32
-#define IN_ROOM    2048 /* more than the main process sends */
-#define SLOTS      256
-#define SLOT_ROOM  1536 /* libslirp's MTU is 1500 */
+#define IN_ROOM    65536 /* many frames; the main process sends none beyond 1518 bytes */
+#define MOST       1536  /* to the guest: libslirp's MTU is 1500 */
+#define OUT_ROOM   ((size_t)256 * (STREAM_PREFIX + MOST))
 #define NS_PER_MS  1000000
 #define MAX_TIMERS 4
 
@@ -48,10 +49,15 @@ struct user_slirp {
     struct slirp_timer timers[MAX_TIMERS];
     bool idle;     /* libslirp has nothing to wait for */
     uint64_t lost; /* frames to the guest, not told yet */
-    unsigned first, waiting;
-    size_t slot_len[SLOTS];
-    uint8_t slots[SLOTS][SLOT_ROOM];
-    uint8_t in[BATCH][IN_ROOM];
+    /* Frames after their lengths, from `start` to `end`. */
+    struct {
+        size_t start, end;
+        uint8_t bytes[OUT_ROOM];
+    } out;
+    struct {
+        size_t end;
+        uint8_t bytes[IN_ROOM];
+    } in;
 };
 
 /* ---- What libslirp asks of us ---- */
@@ -69,16 +75,22 @@ static int64_t now_ms(void)
     return now_ns(NULL) / NS_PER_MS;
 }
 
+static bool put(struct user_slirp *u, const void *bytes, size_t len)
+{
+    const uint32_t prefix = htobe32((uint32_t)len);
+    if (OUT_ROOM - u->out.end < STREAM_PREFIX + len)
+        return false;
+    memcpy(u->out.bytes + u->out.end, &prefix, STREAM_PREFIX);
+    memcpy(u->out.bytes + u->out.end + STREAM_PREFIX, bytes, len);
+    u->out.end += STREAM_PREFIX + len;
+    return true;
+}
+
 static ssize_t to_guest(const void *buf, size_t len, void *opaque)
 {
     struct user_slirp *u = opaque;
-    if (len > SLOT_ROOM || u->waiting == SLOTS) {
+    if (len > MOST || !put(u, buf, len))
         u->lost++;
-    } else {
-        unsigned slot = (u->first + u->waiting++) % SLOTS;
-        memcpy(u->slots[slot], buf, len);
-        u->slot_len[slot] = len;
-    }
     return (ssize_t)len;
 }
 
@@ -311,53 +323,55 @@ static bool is_fragment(const uint8_t *frame, size_t len)
            ((frame[NET_HEADER_LEN + 6] & 0x3F) || frame[NET_HEADER_LEN + 7]);
 }
 
-/* What the guest has sent, a batch. False: the main process has gone. */
+static void frame_from_guest(struct user_slirp *u, const uint8_t *frame, size_t len)
+{
+    if (is_fragment(frame, len))
+        guest_error("user network", "a fragment of an IP packet goes no further");
+    else if (len >= NET_HEADER_LEN)
+        slirp_input(u->slirp, frame, (int)len);
+}
+
+/* What the guest has sent, as much as is here. False: the main process has gone. */
 static bool from_guest(struct user_slirp *u)
 {
-    struct iovec iov[BATCH];
-    struct mmsghdr messages[BATCH];
-    memset(messages, 0, sizeof(messages));
-    for (unsigned i = 0; i < BATCH; i++) {
-        iov[i] = (struct iovec){u->in[i], IN_ROOM};
-        messages[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
-    }
-    int n = recvmmsg(u->socket, messages, BATCH, MSG_DONTWAIT, NULL);
-    if (n < 0)
-        return errno == EAGAIN || errno == EINTR;
-    for (int i = 0; i < n; i++) {
-        if (!messages[i].msg_len)
+    size_t at = 0;
+    ssize_t n = recv(u->socket, u->in.bytes + u->in.end, IN_ROOM - u->in.end, MSG_DONTWAIT);
+    if (n <= 0)
+        return n < 0 && (errno == EAGAIN || errno == EINTR);
+    u->in.end += (size_t)n;
+    while (u->in.end - at >= STREAM_PREFIX) {
+        uint32_t len;
+        memcpy(&len, u->in.bytes + at, STREAM_PREFIX);
+        len = be32toh(len);
+        if (len > IN_ROOM - STREAM_PREFIX)
             return false;
-        if (is_fragment(u->in[i], messages[i].msg_len))
-            guest_error("user network", "a fragment of an IP packet goes no further");
-        else if (messages[i].msg_len >= NET_HEADER_LEN)
-            slirp_input(u->slirp, u->in[i], (int)messages[i].msg_len);
+        if (u->in.end - at - STREAM_PREFIX < len)
+            break;
+        frame_from_guest(u, u->in.bytes + at + STREAM_PREFIX, len);
+        at += STREAM_PREFIX + len;
     }
+    memmove(u->in.bytes, u->in.bytes + at, u->in.end - at);
+    u->in.end -= at;
     return true;
 }
 
 /* What waits goes, as far as there is room. False: the main process has gone. */
-static bool flush_slots(struct user_slirp *u)
+static bool flush_out(struct user_slirp *u)
 {
-    struct iovec iov[BATCH];
-    struct mmsghdr messages[BATCH];
-    while (u->waiting) {
-        unsigned count = u->waiting < BATCH ? u->waiting : BATCH;
-        memset(messages, 0, sizeof(messages));
-        for (unsigned i = 0; i < count; i++) {
-            unsigned slot = (u->first + i) % SLOTS;
-            iov[i] = (struct iovec){u->slots[slot], u->slot_len[slot]};
-            messages[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
-        }
-        int n = sendmmsg(u->socket, messages, count, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n < 0 && errno != EAGAIN && errno != EINTR)
-            return false;
-        if (n <= 0)
-            return true;
-        u->first = (u->first + (unsigned)n) % SLOTS;
-        u->waiting -= (unsigned)n;
-    }
-    if (u->lost && send(u->socket, &u->lost, USER_NOTE_LEN, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+    if (u->lost && put(u, &u->lost, USER_NOTE_LEN))
         u->lost = 0;
+    if (u->out.start == u->out.end)
+        return true;
+    ssize_t n = send(u->socket, u->out.bytes + u->out.start, u->out.end - u->out.start,
+                     MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR;
+    u->out.start += (size_t)n;
+    if (u->out.start == u->out.end || u->out.start > OUT_ROOM / 2) {
+        memmove(u->out.bytes, u->out.bytes + u->out.start, u->out.end - u->out.start);
+        u->out.end -= u->out.start;
+        u->out.start = 0;
+    }
     return true;
 }
 
@@ -412,9 +426,9 @@ static int patience(const struct user_slirp *u, uint32_t slirp_ms)
 static bool turn(struct user_slirp *u)
 {
     uint32_t slirp_ms = UINT32_MAX;
-    bool behind = u->waiting > 0;
-    u->fds[0] = (struct pollfd){.fd = u->socket,
-                                .events = (short)(POLLIN | (behind || u->lost ? POLLOUT : 0))};
+    bool behind = u->out.start < u->out.end;
+    u->fds[0] =
+        (struct pollfd){.fd = u->socket, .events = (short)(POLLIN | (behind ? POLLOUT : 0))};
     u->fd_count = 1;
     slirp_pollfds_fill(u->slirp, &slirp_ms, add_poll, u);
     int n = poll(u->fds, behind ? 1 : u->fd_count, patience(u, slirp_ms));
@@ -431,7 +445,7 @@ static bool turn(struct user_slirp *u)
         /* A frame that waited for the guest's address (ARP) goes now. */
         slirp_pollfds_poll(u->slirp, 1, get_events, u);
     }
-    return flush_slots(u);
+    return flush_out(u);
 }
 
 int user_slirp_serve(struct user_slirp *u, int socket)

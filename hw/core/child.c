@@ -51,8 +51,9 @@ static bool begin(int socket, pid_t parent, const struct child_spec *spec)
 
 pid_t child_start(const struct child_spec *spec, int *socket, struct err *err)
 {
+    const int type = spec->stream ? SOCK_STREAM : SOCK_SEQPACKET;
     int pair[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) {
+    if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, pair)) {
         err_set(err, "cannot start %s: %s", spec->what, strerror(errno));
         return -1;
     }
