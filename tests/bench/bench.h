@@ -161,7 +161,7 @@ bool viewer_rows(struct xenstub *x, const struct setup *s, struct figures *f);
 /* The viewer that only watches: until a byte comes on fd. */
 void watch_idly(struct xenstub *x, unsigned port, int fd);
 
-/* --- odds and ends (child.c) --- */
+/* --- odds and ends (odds.c) --- */
 
 double now_us(void);
 double median(const double *v, unsigned n);
