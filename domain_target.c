@@ -141,6 +141,12 @@ static bool target_read_memory(void *opaque, uint64_t addr, void *buf, size_t le
     return true;
 }
 
+static bool target_paging(void *opaque, struct hv_paging *paging, struct err *err)
+{
+    struct domain *d = opaque;
+    return hv_get_paging(d->hv, paging, err);
+}
+
 static bool target_io_range(void *opaque, size_t index, struct qmp_io_range *range)
 {
     struct domain *d = opaque;
@@ -273,6 +279,7 @@ bool domain_open_monitors(struct domain *d, struct err *err)
         .press_power = target_press_power,
         .commit = domain_commit,
         .read_memory = target_read_memory,
+        .paging = target_paging,
         .io_range = target_io_range,
         .memory = target_memory,
         .ioreq_stats = target_ioreq_stats,

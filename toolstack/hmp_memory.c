@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "toolstack/paging.h"
+
 #define MAX_BYTES 16384 /* of one command */
 
 struct format {
@@ -81,10 +83,51 @@ static void print(FILE *out, const struct format *f, uint64_t v)
     }
 }
 
-void hmp_xp(struct hmp *h)
+/* Where the bytes come from. */
+struct view {
+    struct hmp *h;
+    const struct hv_paging *paging; /* NULL: addresses are physical */
+    uint64_t page, at;              /* the last page that was looked for, and where it lies */
+    bool known;
+};
+
+static bool find(struct view *v, uint64_t addr, uint64_t *physical)
+{
+    const struct qmp_target *t = v->h->target;
+    uint64_t page = addr & ~(uint64_t)(PAGING_PAGE - 1);
+    if (!v->known || v->page != page) {
+        v->known = paging_walk(v->paging, t->read_memory, t->opaque, page, &v->at);
+        v->page = page;
+    }
+    *physical = v->at + (addr - page);
+    return v->known;
+}
+
+/* NULL: done; else why not. */
+static const char *fetch(struct view *v, uint64_t addr, uint8_t *buf, size_t len)
+{
+    const struct qmp_target *t = v->h->target;
+    while (len) {
+        size_t n = PAGING_PAGE - (addr & (PAGING_PAGE - 1));
+        uint64_t physical = addr;
+        n = n < len ? n : len;
+        if (v->paging && !find(v, addr, &physical))
+            return "not mapped";
+        if (!t->read_memory(t->opaque, physical, buf, n))
+            return "no memory here";
+        addr += n;
+        buf += n;
+        len -= n;
+    }
+    return NULL;
+}
+
+static void show(struct hmp *h, bool is_virtual)
 {
     const struct qmp_target *t = h->target;
+    struct hv_paging paging;
     struct format f;
+    struct err err;
     char *end;
     uint64_t addr = strtoull(h->words[0], &end, 0);
     if (*end || !isdigit((unsigned char)h->words[0][0])) {
@@ -93,17 +136,23 @@ void hmp_xp(struct hmp *h)
     }
     if (!parse(h, &f))
         return;
-    if (!t->read_memory) {
+    if (!t->read_memory || (is_virtual && !t->paging)) {
         hmp_done(h, false, false, NULL);
         return;
     }
+    if (is_virtual && !t->paging(t->opaque, &paging, &err)) {
+        hmp_done(h, true, false, &err);
+        return;
+    }
+    struct view v = {.h = h, .paging = is_virtual ? &paging : NULL};
     unsigned per_line = f.kind == 'c' ? 8 : f.size == 8 ? 2 : f.size == 1 ? 8 : 16 / f.size;
     for (unsigned long i = 0; i < f.count; i++, addr += f.size) {
-        uint64_t value = 0;
+        uint64_t value = 0; /* little-endian, as we are */
         if (i % per_line == 0)
             fprintf(h->out, "%s%016" PRIx64 ":", i ? "\r\n" : "", addr);
-        if (!t->read_memory(t->opaque, addr, &value, f.size)) { /* little-endian, as we are */
-            fprintf(h->out, " no memory here\r\n");
+        const char *why = fetch(&v, addr, (uint8_t *)&value, f.size);
+        if (why) {
+            fprintf(h->out, " %s\r\n", why);
             return;
         }
         print(h->out, &f, value);
@@ -111,9 +160,12 @@ void hmp_xp(struct hmp *h)
     fputs("\r\n", h->out);
 }
 
-/* CR3 is the hypervisor's, and no device-model operation shows it. */
+void hmp_xp(struct hmp *h)
+{
+    show(h, false);
+}
+
 void hmp_x(struct hmp *h)
 {
-    hmp_say(h, "Error: virtual addresses need the CPU's registers, which are Xen's: use xp, or "
-               "gdbsx in dom0");
+    show(h, true);
 }

@@ -208,6 +208,8 @@ struct qmp_target {
     bool (*commit)(void *opaque, size_t index, const struct qmp_medium *below, struct err *err);
     /* `len` bytes at a guest-physical address, within a page; false: no memory is there. */
     bool (*read_memory)(void *opaque, uint64_t addr, void *buf, size_t len);
+    /* vCPU 0's, to find virtual addresses in it. */
+    bool (*paging)(void *opaque, struct hv_paging *paging, struct err *err);
     bool (*io_range)(void *opaque, size_t index, struct qmp_io_range *range);
     bool (*memory)(void *opaque, struct qmp_memory_info *info);
     bool (*ioreq_stats)(void *opaque, struct hv_ioreq_stats *stats);

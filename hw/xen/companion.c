@@ -20,7 +20,7 @@
 #include "hw/core/loop.h"
 #include "hw/xen/confine.h"
 
-enum op { OP_READY, OP_SLEEP_S3, OP_ADD_TIME_OFFSET, OP_WAKE_S3, OP_PRESS_POWER };
+enum op { OP_READY, OP_SLEEP_S3, OP_ADD_TIME_OFFSET, OP_WAKE_S3, OP_PRESS_POWER, OP_PAGING };
 
 struct request {
     uint32_t op; /* but OP_READY */
@@ -30,12 +30,14 @@ struct request {
 
 struct reply {
     uint32_t op;
-    int32_t error; /* 0 or errno */
+    int32_t error;           /* 0 or errno */
+    struct hv_paging paging; /* OP_PAGING; else 0 */
 };
 
-#define READY_MS 10000 /* the host may be busy: it is only about not waiting for ever */
-#define SLEEP_MS 100
-#define CLOSE_MS 500
+#define READY_MS  10000 /* the host may be busy: it is only about not waiting for ever */
+#define SLEEP_MS  100
+#define PAGING_MS 100
+#define CLOSE_MS  500
 
 /* --- the child --- */
 
@@ -70,16 +72,17 @@ static bool valid(const struct request *r)
 {
     if (r->zero)
         return false;
-    if (r->op == OP_SLEEP_S3 || r->op == OP_WAKE_S3 || r->op == OP_PRESS_POWER)
+    if (r->op == OP_SLEEP_S3 || r->op == OP_WAKE_S3 || r->op == OP_PRESS_POWER ||
+        r->op == OP_PAGING)
         return !r->seconds;
     return r->op == OP_ADD_TIME_OFFSET && r->seconds >= -COMPANION_MAX_OFFSET &&
            r->seconds <= COMPANION_MAX_OFFSET;
 }
 
 /* An answer that our parent has no room for is lost: nothing here waits for it. */
-static void answer(uint32_t op, int error)
+static void answer(uint32_t op, int error, const struct hv_paging *paging)
 {
-    struct reply reply = {.op = op, .error = error};
+    struct reply reply = {.op = op, .error = error, .paging = *paging};
     send(CHILD_SOCKET, &reply, sizeof(reply), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
@@ -96,12 +99,14 @@ static int serve(const struct companion_ops *ops, void *handle)
             return 0;
         if (n != sizeof(r) || !valid(&r))
             return 1;
+        struct hv_paging paging = {0};
         int error = r.op == OP_SLEEP_S3      ? ops->sleep_s3(handle)
                     : r.op == OP_WAKE_S3     ? ops->wake_s3(handle)
                     : r.op == OP_PRESS_POWER ? ops->press_power(handle)
+                    : r.op == OP_PAGING      ? ops->get_paging(handle, &paging)
                     : take_one(&allowance)   ? ops->add_time_offset(handle, r.seconds)
                                              : EBUSY;
-        answer(r.op, error);
+        answer(r.op, error, &paging);
     }
 }
 
@@ -122,7 +127,7 @@ static int child(const void *arg)
         close(i);
     if (!error && !confine_companion(start->filter, &err))
         error = errno ? errno : EPERM;
-    answer(OP_READY, error);
+    answer(OP_READY, error, &(const struct hv_paging){0});
     return error ? 1 : serve(start->ops, handle);
 }
 
@@ -135,6 +140,8 @@ struct companion {
     struct loop_source source;
     bool asleep; /* a suspend was asked for and not answered yet */
     int sleep_error;
+    bool paging_wanted;
+    struct reply paging;
     int64_t pending;   /* seconds not yet told */
     struct timer tell; /* … because others were, less than a second ago */
     uint64_t told;
@@ -176,6 +183,9 @@ static void replied(struct companion *c, const struct reply *reply)
     if (reply->op == OP_SLEEP_S3) {
         c->asleep = false;
         c->sleep_error = reply->error;
+    } else if (reply->op == OP_PAGING) {
+        c->paging_wanted = false;
+        c->paging = *reply;
     } else if (reply->op == OP_WAKE_S3 && reply->error) {
         log_warn("S3: the guest cannot be woken: Xen refuses: %s", strerror(reply->error));
     } else if (reply->op == OP_PRESS_POWER && reply->error) {
@@ -291,6 +301,27 @@ bool companion_press_power(struct companion *c, struct err *err)
 {
     struct request r = {.op = OP_PRESS_POWER};
     return ask(c, &r) || err_set(err, "cannot ask the companion process: %s", strerror(errno));
+}
+
+/* An answer that comes too late is the next one's, if it is asked again: older by a moment. */
+bool companion_get_paging(struct companion *c, struct hv_paging *paging, struct err *err)
+{
+    struct request r = {.op = OP_PAGING};
+    if (!ask(c, &r))
+        return err_set(err, "cannot ask the companion process: %s", strerror(errno));
+    c->paging_wanted = true;
+    uint64_t deadline = monotonic_ns() + PAGING_MS * NS_PER_MS;
+    struct reply reply;
+    while (c->paging_wanted) {
+        if (!wait_reply(c, deadline, &reply))
+            return err_set(err, "the companion process does not answer: %s", strerror(errno));
+        replied(c, &reply);
+    }
+    *paging = c->paging.paging;
+    return !c->paging.error ||
+           err_set(err, "the vCPU's registers: Xen refuses: %s%s", strerror(c->paging.error),
+                   c->paging.error == EACCES ? " (it is of another version than this was built for)"
+                                             : "");
 }
 
 void companion_add_time_offset(struct companion *c, int64_t seconds)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * companion: a child process that keeps the two powers which serving a guest now and then needs and
- * which confinement takes away: raw hypercalls (suspend to RAM, wake, the power button) and
- * xenstore (the guest's clock offset). It understands these four requests, for the one domain it
- * was started for, and nothing else; docs/security.md says why.
+ * which confinement takes away: raw hypercalls (suspend to RAM, wake, the power button, a vCPU's
+ * control registers) and xenstore (the guest's clock offset). It understands these five requests,
+ * for the one domain it was started for, and nothing else; docs/security.md says why.
  */
 #ifndef HW_XEN_COMPANION_H
 #define HW_XEN_COMPANION_H
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "hw/core/err.h"
+#include "hw/xen/hypervisor.h"
 
 struct companion;
 struct loop;
@@ -25,6 +26,7 @@ struct companion_ops {
     int (*add_time_offset)(void *handle, int64_t seconds);
     int (*wake_s3)(void *handle);
     int (*press_power)(void *handle);
+    int (*get_paging)(void *handle, struct hv_paging *paging);
 };
 extern const struct companion_ops companion_xen;
 
@@ -56,6 +58,10 @@ bool companion_wake_s3(struct companion *c, struct err *err);
 
 /* Presses its ACPI power button. Never waits: what goes wrong is logged. */
 bool companion_press_power(struct companion *c, struct err *err);
+
+/* vCPU 0's, for the monitor's `x`. Waits at most 100 ms. False and *err: it failed, or took longer.
+ */
+bool companion_get_paging(struct companion *c, struct hv_paging *paging, struct err *err);
 
 /* Adds to the domain's clock offset, never waits. Changes that come quickly are added up. */
 void companion_add_time_offset(struct companion *c, int64_t seconds);

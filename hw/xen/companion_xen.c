@@ -13,6 +13,7 @@
 #include <xen/domctl.h>
 #include <xen/hvm/hvm_op.h>
 #include <xen/hvm/params.h>
+#include <xen/hvm/save.h>
 
 #include "hw/xen/companion.h"
 #include "hw/xen/xenstore.h"
@@ -20,7 +21,8 @@
 struct handles {
     xencall_handle *call;
     xen_hvm_param_t *sleep; /* visible to Xen; never changes, made while memory can be locked */
-    struct xen_domctl *power;
+    struct xen_domctl *power, *context;
+    struct hvm_hw_cpu *cpu; /* where Xen puts it */
     struct xenstore *xenstore;
 };
 
@@ -31,7 +33,11 @@ static bool open_all(struct handles *h, unsigned domid)
         h->sleep = xencall_alloc_buffer(h->call, sizeof(*h->sleep));
     if (h->sleep)
         h->power = xencall_alloc_buffer(h->call, sizeof(*h->power));
-    if (!h->power)
+    if (h->power)
+        h->context = xencall_alloc_buffer(h->call, sizeof(*h->context));
+    if (h->context)
+        h->cpu = xencall_alloc_buffer(h->call, sizeof(*h->cpu));
+    if (!h->cpu)
         return false;
     *h->sleep = (xen_hvm_param_t){.domid = (domid_t)domid, .index = HVM_PARAM_ACPI_S_STATE};
     *h->power = (struct xen_domctl){
@@ -39,6 +45,11 @@ static bool open_all(struct handles *h, unsigned domid)
         .interface_version = XEN_DOMCTL_INTERFACE_VERSION,
         .domain = (domid_t)domid,
         .u.sendtrigger.trigger = XEN_DOMCTL_SENDTRIGGER_POWER,
+    };
+    *h->context = (struct xen_domctl){
+        .cmd = XEN_DOMCTL_gethvmcontext_partial,
+        .interface_version = XEN_DOMCTL_INTERFACE_VERSION,
+        .domain = (domid_t)domid,
     };
     h->xenstore = xenstore_open(domid, NULL);
     return h->xenstore != NULL;
@@ -72,13 +83,29 @@ static int wake_s3(void *opaque)
     return set_s_state(opaque, 0);
 }
 
-/* The one use of an interface that changes with Xen: there is no other way to PM1a's status. Xen
- * compares the version and refuses another one's (EACCES). */
+/* One of two uses of an interface that changes with Xen: there is no other way to PM1a's status.
+ * Xen compares the version and refuses another one's (EACCES). */
 static int press_power(void *opaque)
 {
     struct handles *h = opaque;
     int rc = xencall1(h->call, __HYPERVISOR_domctl, (uintptr_t)h->power);
     return rc < 0 ? errno : 0;
+}
+
+/* The other one: Xen stops the domain for as long as that takes. */
+static int get_paging(void *opaque, struct hv_paging *paging)
+{
+    struct handles *h = opaque;
+    struct xen_domctl_hvmcontext_partial *c = &h->context->u.hvmcontext_partial;
+    *c = (struct xen_domctl_hvmcontext_partial){
+        .type = HVM_SAVE_CODE(CPU), .instance = 0, .bufsz = sizeof(*h->cpu)};
+    set_xen_guest_handle_raw(c->buffer, (uint8_t *)h->cpu);
+    int rc = xencall1(h->call, __HYPERVISOR_domctl, (uintptr_t)h->context);
+    if (rc < 0)
+        return errno;
+    *paging = (struct hv_paging){
+        .cr0 = h->cpu->cr0, .cr3 = h->cpu->cr3, .cr4 = h->cpu->cr4, .efer = h->cpu->msr_efer};
+    return 0;
 }
 
 static int add_time_offset(void *opaque, int64_t seconds)
@@ -96,4 +123,5 @@ const struct companion_ops companion_xen = {
     .add_time_offset = add_time_offset,
     .wake_s3 = wake_s3,
     .press_power = press_power,
+    .get_paging = get_paging,
 };

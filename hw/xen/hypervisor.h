@@ -129,6 +129,13 @@ bool hv_wake_s3(struct hypervisor *hv, struct err *err);
 /* Presses the ACPI power button; the companion process does it. */
 bool hv_press_power(struct hypervisor *hv, struct err *err);
 
+/* What tells where vCPU 0's virtual addresses lie; the companion process asks Xen. Waits for 100 ms
+ * at most. */
+struct hv_paging {
+    uint64_t cr0, cr3, cr4, efer;
+};
+bool hv_get_paging(struct hypervisor *hv, struct hv_paging *paging, struct err *err);
+
 /* Limits all handles to this domain (xentoolcore_restrict_all); nothing that needs more may follow.
  */
 bool hv_restrict(struct hypervisor *hv, struct err *err);

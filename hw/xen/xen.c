@@ -599,6 +599,13 @@ bool hv_press_power(struct hypervisor *hv, struct err *err)
     return companion_press_power(hv->config.companion, err);
 }
 
+bool hv_get_paging(struct hypervisor *hv, struct hv_paging *paging, struct err *err)
+{
+    if (!hv->config.companion)
+        return err_set(err, "there is no companion process");
+    return companion_get_paging(hv->config.companion, paging, err);
+}
+
 void hv_ioreq_stats(const struct hypervisor *hv, struct hv_ioreq_stats *stats)
 {
     *stats = hv->rings.stats;

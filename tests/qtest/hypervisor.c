@@ -494,6 +494,13 @@ bool hv_wake_s3(struct hypervisor *hv, struct err *err)
     return true;
 }
 
+bool hv_get_paging(struct hypervisor *hv, struct hv_paging *paging, struct err *err)
+{
+    (void)hv, (void)err;
+    *paging = (struct hv_paging){0}; /* there is no CPU */
+    return true;
+}
+
 bool hv_press_power(struct hypervisor *hv, struct err *err)
 {
     (void)hv, (void)err;
@@ -672,6 +679,13 @@ bool companion_sleep_s3(struct companion *c, struct err *err)
 bool companion_press_power(struct companion *c, struct err *err)
 {
     (void)c, (void)err;
+    return true;
+}
+
+bool companion_get_paging(struct companion *c, struct hv_paging *paging, struct err *err)
+{
+    (void)c, (void)err;
+    *paging = (struct hv_paging){0};
     return true;
 }
 

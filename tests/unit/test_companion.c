@@ -93,6 +93,14 @@ static int play_power(void *handle)
     return w->power_error;
 }
 
+static int play_paging(void *handle, struct hv_paging *paging)
+{
+    struct world *w = handle;
+    take_time();
+    *paging = (struct hv_paging){.cr0 = 1, .cr3 = 2, .cr4 = 3, .efer = 4};
+    return w->power_error;
+}
+
 static int play_offset(void *handle, int64_t seconds)
 {
     struct world *w = handle;
@@ -106,7 +114,8 @@ static const struct companion_ops ops = {.open = play_open,
                                          .sleep_s3 = play_sleep,
                                          .add_time_offset = play_offset,
                                          .wake_s3 = play_wake,
-                                         .press_power = play_power};
+                                         .press_power = play_power,
+                                         .get_paging = play_paging};
 
 struct fixture {
     struct loop *loop;
@@ -249,6 +258,26 @@ static void test_power_button(void **state)
     until(f, &world->presses, 2);
     assert_true(companion_sleep_s3(f->c, &err)); /* it is still there */
     assert_int_equal(world->presses, 2);
+}
+
+static void test_paging(void **state)
+{
+    struct fixture *f = *state;
+    struct hv_paging p = {0};
+    assert_true(companion_get_paging(f->c, &p, &err));
+    assert_true(p.cr0 == 1 && p.cr3 == 2 && p.cr4 == 3 && p.efer == 4);
+    world->power_error = EACCES;
+    assert_false(companion_get_paging(f->c, &p, &err));
+    assert_non_null(strstr(err.text, "another version"));
+    world->power_error = 0;
+    world->hang_ms = 600; /* nobody waits for it */
+    uint64_t start = monotonic_ns();
+    assert_false(companion_get_paging(f->c, &p, &err));
+    assert_true(monotonic_ns() - start >= PAGING_MS * NS_PER_MS);
+    assert_true(companion_press_power(f->c, &err)); /* it is still there */
+    until(f, &world->presses, 1);
+    world->hang_ms = 0;
+    assert_true(companion_get_paging(f->c, &p, &err));
 }
 
 /* We go on while it is still at it; who asks again meanwhile asks for the same. */
@@ -473,7 +502,8 @@ static void test_garbage(void **state)
     struct fixture *f = *state;
     static const struct request bad[] = {
         {.op = OP_READY},
-        {.op = OP_PRESS_POWER + 1},
+        {.op = OP_PAGING + 1},
+        {.op = OP_PAGING, .seconds = 1},
         {.op = OP_PRESS_POWER, .seconds = 1},
         {.op = OP_WAKE_S3, .seconds = 1},
         {.op = OP_WAKE_S3, .zero = 1},
@@ -627,6 +657,7 @@ int main(void)
         T(test_closed_early, setup),
         T(test_sleep, setup_ready),
         T(test_power_button, setup_ready),
+        T(test_paging, setup_ready),
         T(test_slow_sleep, setup_ready),
         T(test_time_offset, setup_ready),
         T(test_offset_flood, setup_ready),

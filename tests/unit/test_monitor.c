@@ -33,6 +33,8 @@
 
 static struct {
     bool below;
+    struct hv_paging paging;
+    bool paging_fails;
     unsigned stops, conts, quits, resets, presses, ejects, changes, wakes, commits;
     bool force, read_only;
     char file[64];
@@ -144,6 +146,13 @@ static bool t_read_memory(void *opaque, uint64_t addr, void *buf, size_t len)
     return true;
 }
 
+static bool t_paging(void *opaque, struct hv_paging *paging, struct err *err)
+{
+    (void)opaque;
+    *paging = machine.paging;
+    return !machine.paging_fails || err_set(err, "no registers today");
+}
+
 static bool t_io_range(void *opaque, size_t index, struct qmp_io_range *range)
 {
     (void)opaque;
@@ -241,6 +250,7 @@ static int setup(void **state)
         .change_medium = t_change,
         .commit = t_commit,
         .read_memory = t_read_memory,
+        .paging = t_paging,
         .io_range = t_io_range,
         .memory = t_memory,
         .ioreq_stats = t_stats,
@@ -439,7 +449,18 @@ static void test_memory(void **state)
     EXPECT(false, "xp zero", "not an address");
     EXPECT(false, "xp -1", "not an address");
     EXPECT(false, "xp 0xffffffffffffffff", "no memory here");
-    EXPECT(false, "x/4xw 0", "use xp");
+    EXPECT(false, "x 16", "0000000000000010: 0x92345678\r\n"); /* without paging */
+    /* A page that is its own directory and table, at 0xC0300000. */
+    static const uint32_t itself = 1;
+    memcpy(machine.memory + 0x300 * 4, &itself, 4);
+    machine.paging = (struct hv_paging){.cr0 = UINT64_C(1) << 31};
+    EXPECT(false, "x/2xw 0xC0300010", "00000000c0300010: 0x92345678 0x7eff0041\r\n");
+    EXPECT(false, "x 16", "0000000000000010: not mapped\r\n");
+    EXPECT(false, "x/2xw 0xc0300ffc", " 0x00000000 not mapped\r\n");
+    EXPECT(false, "x/xg 0xc0300ffc", ": not mapped\r\n"); /* half of it */
+    EXPECT(false, "x zero", "not an address");
+    machine.paging_fails = true;
+    EXPECT(false, "x/4xw 0", "no registers today");
 }
 
 static void wait_for(const char *events)

@@ -394,10 +394,14 @@ static void test_interrupts_and_power(void **state)
     assert_int_equal(xen.shutdown_reason, 3);
     assert_false(xen_sleep_s3(f->hv, &err)); /* without a companion */
     assert_false(xen_press_power(f->hv, &err));
+    struct hv_paging paging;
+    assert_false(xen_get_paging(f->hv, &paging, &err));
     f->hv->config.companion = (void *)&xen;
     assert_true(xen_sleep_s3(f->hv, &err));
     assert_int_equal(xen.sleeps, 1);
     assert_true(xen_press_power(f->hv, &err));
+    assert_true(xen_get_paging(f->hv, &paging, &err));
+    assert_int_equal(paging.cr3, 0x1000);
     xen.fail = 1;
     assert_false(xen_sleep_s3(f->hv, &err));
     xen.fail = 1;

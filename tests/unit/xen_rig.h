@@ -32,12 +32,14 @@
 #define hv_sleep_s3       xen_sleep_s3
 #define hv_wake_s3        xen_wake_s3
 #define hv_press_power    xen_press_power
+#define hv_get_paging     xen_get_paging
 #define hv_ioreq_stats    xen_ioreq_stats
 #define hv_restrict       xen_restrict
 /* The companion process is another test's. */
 #define companion_sleep_s3    xen_companion_sleep_s3
 #define companion_wake_s3     xen_companion_wake_s3
 #define companion_press_power xen_companion_press_power
+#define companion_get_paging  xen_companion_get_paging
 #include "hw/xen/ioreq.c"
 #include "hw/xen/vram.c"
 #include "hw/xen/xen.c"
@@ -212,6 +214,13 @@ bool companion_wake_s3(struct companion *c, struct err *e)
 bool companion_press_power(struct companion *c, struct err *e)
 {
     assert_ptr_equal(c, &xen);
+    return !fails() || err_set(e, "no");
+}
+
+bool companion_get_paging(struct companion *c, struct hv_paging *paging, struct err *e)
+{
+    assert_ptr_equal(c, &xen);
+    *paging = (struct hv_paging){.cr3 = 0x1000};
     return !fails() || err_set(e, "no");
 }
 

@@ -5,11 +5,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 #include <xen/xen.h>
 #include <xen/domctl.h>
 #include <xen/hvm/hvm_op.h>
+#include <xen/hvm/save.h>
 #include <xen/hvm/params.h>
 #include <xen/memory.h>
 #include <xen/sys/privcmd.h>
@@ -119,6 +121,20 @@ long xencall2L(xencall_handle *h, unsigned op, uint64_t arg1, uint64_t arg2)
     return refuse(ENOSYS);
 }
 
+/* vCPU 0's state, of which only what pages its memory means anything. */
+static int get_cpu(xencall_handle *h, const struct xen_domctl *c)
+{
+    const struct xen_domctl_hvmcontext_partial *p = &c->u.hvmcontext_partial;
+    struct hvm_hw_cpu cpu = {
+        .cr0 = h->shm->cr0, .cr3 = h->shm->cr3, .cr4 = h->shm->cr4, .msr_efer = h->shm->efer};
+    if (c->domain != h->shm->domid || p->type != HVM_SAVE_CODE(CPU) || p->instance)
+        return (int)refuse(EINVAL);
+    if (p->bufsz < sizeof(cpu))
+        return (int)refuse(ENOSPC);
+    memcpy(p->buffer.p, &cpu, sizeof(cpu));
+    return 0;
+}
+
 /* Another version's caller would be refused, as Xen does. */
 int xencall1(xencall_handle *h, unsigned op, uint64_t arg)
 {
@@ -127,10 +143,13 @@ int xencall1(xencall_handle *h, unsigned op, uint64_t arg)
         return (int)refuse(ENOTTY);
     if (!xenstub_ioctl(h->fd, IOCTL_PRIVCMD_HYPERCALL))
         return -1;
-    if (op != __HYPERVISOR_domctl || c->cmd != XEN_DOMCTL_sendtrigger)
+    if (op != __HYPERVISOR_domctl ||
+        (c->cmd != XEN_DOMCTL_sendtrigger && c->cmd != XEN_DOMCTL_gethvmcontext_partial))
         return (int)refuse(ENOSYS);
     if (c->interface_version != XEN_DOMCTL_INTERFACE_VERSION)
         return (int)refuse(EACCES);
+    if (c->cmd == XEN_DOMCTL_gethvmcontext_partial)
+        return get_cpu(h, c);
     if (c->domain != h->shm->domid || c->u.sendtrigger.trigger != XEN_DOMCTL_SENDTRIGGER_POWER)
         return (int)refuse(EINVAL);
     __atomic_fetch_add(&h->shm->power_presses, 1, __ATOMIC_SEQ_CST);

@@ -135,7 +135,8 @@ struct stub_shm {
     struct stub_msi msi[STUB_MSIS];
     uint32_t shutdown; /* 1 + SHUTDOWN_* */
     uint32_t power_presses;
-    uint32_t waiting; /* somebody sleeps on the kick descriptor */
+    uint64_t cr0, cr3, cr4, efer; /* vCPU 0's */
+    uint32_t waiting;             /* somebody sleeps on the kick descriptor */
 
     struct stub_grant grant[STUB_GRANTS]; /* 0 to 7 are the toolstack's */
     struct stub_grant_use grant_use[STUB_GRANTS];

@@ -171,6 +171,14 @@ static void lines_are_answered(void **state)
     assert_true(guest_write(m->x, 0x5000, bytes, sizeof(bytes)));
     say(m, 0, "xp/4xb 0x5000\r", "0xde 0xad 0xbe 0xef");
     say(m, 0, "xp 0xfee00000\r", "no memory here");
+    /* Without paging the two are the same; then one page, mapped elsewhere, by large pages. */
+    say(m, 0, "x/4xb 0x5000\r", "0xde 0xad 0xbe 0xef");
+    static const uint32_t directory[2] = {0, 0x400000 | 0x83};
+    assert_true(guest_write(m->x, 0x6000, directory, sizeof(directory)));
+    assert_true(guest_write(m->x, 0x405000, bytes, sizeof(bytes)));
+    xenstub_set_paging(m->x, UINT64_C(1) << 31 | 1, 0x6000, 1 << 4, 0);
+    say(m, 0, "x/4xb 0x405000\r", "0xde 0xad 0xbe 0xef");
+    say(m, 0, "x/4xb 0x5000\r", "not mapped");
     say(m, 0, "info ioreq\r", "PCI configuration");
     say(m, 0, "info mtree\r", "ide0-control");
     say(m, 0, "info mice\r", "mouse");

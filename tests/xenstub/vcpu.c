@@ -792,6 +792,14 @@ static bool shutdown_is(struct xenstub *x, uint64_t arg)
     return __atomic_load_n(&x->shm->shutdown, __ATOMIC_SEQ_CST) == arg;
 }
 
+void xenstub_set_paging(struct xenstub *x, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer)
+{
+    x->shm->cr0 = cr0;
+    x->shm->cr3 = cr3;
+    x->shm->cr4 = cr4;
+    x->shm->efer = efer;
+}
+
 static bool power_is(struct xenstub *x, uint64_t arg)
 {
     return __atomic_load_n(&x->shm->power_presses, __ATOMIC_SEQ_CST) == arg;

@@ -124,6 +124,9 @@ uint64_t xenstub_unclaimed(const struct xenstub *x);
 bool xenstub_wait(struct xenstub *x, bool (*cond)(struct xenstub *x, uint64_t arg), uint64_t arg,
                   unsigned timeout_ms);
 bool xenstub_wait_isa(struct xenstub *x, unsigned irq, bool level, unsigned timeout_ms);
+/* vCPU 0's control registers, as the device model may ask for them. */
+void xenstub_set_paging(struct xenstub *x, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer);
+
 /* Waits until the domain's power button has been pressed so often. */
 bool xenstub_wait_power(struct xenstub *x, unsigned count, unsigned timeout_ms);
 bool xenstub_wait_shutdown(struct xenstub *x, unsigned reason, unsigned timeout_ms);
