@@ -45,8 +45,8 @@ void state_reset(const struct state_field *fields, void *object)
     for (const struct state_field *f = fields; f->kind != STATE_END; f++) {
         if (f->keep_on_reset)
             continue;
-        if (f->kind == STATE_KIND_UINT && f->width == 1) { /* buffers, mostly */
-            memset(element(object, f, 0), (int)f->reset, f->count);
+        if (f->kind == STATE_KIND_UINT && (f->width == 1 || !f->reset)) {
+            memset(element(object, f, 0), (int)f->reset, (size_t)f->count * f->width);
             continue;
         }
         for (uint32_t i = 0; i < f->count; i++) {

@@ -101,6 +101,7 @@ struct rtl8139_rig {
     bool full; /* the back-end takes nothing */
     bool reading;
     uint32_t read; /* C mode: where the driver is in the ring */
+    bool cplus;
 };
 
 static const uint8_t own_mac[NET_MAC_LEN] = {0x00, 0x16, 0x3E, 0x12, 0x34, 0x56};
@@ -146,6 +147,7 @@ static inline struct rtl8139_rig *rtl8139_rig_new_chip(bool cplus, bool cable)
     struct err err;
     assert_non_null(t);
     memcpy(config.mac, own_mac, sizeof(config.mac));
+    t->cplus = cplus;
     t->rig = rig_new();
     t->net = net_new(NULL, "n");
     assert_non_null(t->net);
@@ -172,6 +174,32 @@ static inline void rtl8139_rig_free(struct rtl8139_rig *t)
     rig_free(t->rig);
     net_free(t->net);
     free(t);
+}
+
+/* Stopped, saved and gone on with; `to_another`: by another machine with the same memory. */
+static inline struct rtl8139_rig *rtl8139_rig_move(struct rtl8139_rig *t, bool to_another)
+{
+    struct err err;
+    uint8_t *stream;
+    size_t len;
+    net_quiesce(t->net);
+    devices_quiesce(&t->rig->devices);
+    assert_true(devices_save(&t->rig->devices, &stream, &len, &err));
+    if (to_another) {
+        struct rtl8139_rig *old = t;
+        t = rtl8139_rig_new_chip(old->cplus, true);
+        memcpy(t->rig->hv->ram, old->rig->hv->ram, RIG_RAM);
+        t->read = old->read;
+        rtl8139_rig_free(old);
+        net_quiesce(t->net);
+        devices_quiesce(&t->rig->devices);
+        assert_true(devices_load(&t->rig->devices, stream, len, &err));
+    }
+    free(stream);
+    devices_resume(&t->rig->devices);
+    net_resume(t->net);
+    settle(t);
+    return t;
 }
 
 static inline uint8_t *ram(struct rtl8139_rig *t, uint32_t at)
@@ -212,14 +240,22 @@ static inline void make_frame(uint8_t *frame, const uint8_t *to, size_t len, uns
     }
 }
 
-/* A frame comes over the wire. False: no more for now. */
+/* This frame comes over the wire. False: no more for now. */
+static inline bool deliver_frame(struct rtl8139_rig *t, const uint8_t *frame, size_t len)
+{
+    static uint8_t copy[NET_MAX_FRAME];
+    memcpy(copy, frame, len);
+    const bool more = net_deliver(t->net, copy, len, NULL);
+    net_delivered(t->net);
+    return more;
+}
+
+/* One of make_frame's. */
 static inline bool deliver(struct rtl8139_rig *t, const uint8_t *to, size_t len, unsigned seed)
 {
     static uint8_t frame[NET_MAX_FRAME];
     make_frame(frame, to, len, seed);
-    const bool more = net_deliver(t->net, frame, len, NULL);
-    net_delivered(t->net);
-    return more;
+    return deliver_frame(t, frame, len);
 }
 
 /* ---- C mode ---- */

@@ -143,15 +143,6 @@ static size_t make_datagram(uint8_t *frame, uint8_t protocol, size_t payload)
     return IP_AT + ip;
 }
 
-static bool deliver_frame(const uint8_t *frame, size_t len)
-{
-    static uint8_t copy[NET_MAX_FRAME];
-    memcpy(copy, frame, len);
-    const bool more = net_deliver(t->net, copy, len, NULL);
-    net_delivered(t->net);
-    return more;
-}
-
 /* The next filled buffer is checked and given back. Returns its status. */
 static uint32_t take_buffer(const uint8_t *frame, size_t len, uint32_t vlan)
 {
@@ -432,7 +423,7 @@ static void frames_are_received(void **state)
         const size_t len = 60 + i * 97 % 1455;
         const uint8_t *to = i % 3 == 0 ? own_mac : i % 3 == 1 ? broadcast_mac : group_mac;
         make_frame(frame, to, len, i);
-        assert_true(deliver_frame(frame, len));
+        assert_true(deliver_frame(t, frame, len));
         assert_int_equal(isr(t), ROK);
         rig_outw(t->rig, ISR, ROK);
         assert_int_equal(take_buffer(frame, len, 0), i % 3 == 0   ? RX_PAM
@@ -440,7 +431,7 @@ static void frames_are_received(void **state)
                                                                   : RX_MAR);
     }
     make_frame(frame, other_mac, 60, 0);
-    deliver_frame(frame, 60);
+    deliver_frame(t, frame, 60);
     assert_int_equal(isr(t), 0);
 }
 
@@ -453,7 +444,7 @@ static void a_frame_in_several_buffers(void **state)
         put_rx(i, OWN, 300);
     put32(t, RX_RING + 16 * 3, OWN | EOR | 300);
     make_frame(frame, own_mac, 1000, 3);
-    assert_true(deliver_frame(frame, 1000));
+    assert_true(deliver_frame(t, frame, 1000));
     for (unsigned i = 0; i < 4; i++)
         memcpy(got + 300 * i, ram(t, RX_DATA + 0x800 * i), i < 3 ? 300 : 104);
     assert_memory_equal(got, frame, 1000);
@@ -463,7 +454,7 @@ static void a_frame_in_several_buffers(void **state)
     assert_int_equal(get32(t, RX_RING + 32), 300);
     assert_int_equal(get32(t, RX_RING + 48), EOR | LS | RX_PAM | 1004);
     /* Around, when they are the card's again; what was read ahead of them is old. */
-    assert_false(deliver_frame(frame, 280));
+    assert_false(deliver_frame(t, frame, 280));
     for (unsigned i = 0; i < 4; i++)
         put32(t, RX_RING + 16 * i, OWN | (i == 3 ? EOR : 0) | 300);
     rig_outw(t->rig, ISR, 0xFFFF);
@@ -477,28 +468,28 @@ static void checksums_are_looked_at(void **state)
     (void)state;
     start_cplus(RXCHKSUM, APM);
     size_t len = make_datagram(frame, OFFLOAD_TCP, 100);
-    deliver_frame(frame, len);
+    deliver_frame(t, frame, len);
     assert_int_equal(take_buffer(frame, len, 0), RX_PAM | RX_TCP);
     frame[100] ^= 1;
-    deliver_frame(frame, len);
+    deliver_frame(t, frame, len);
     assert_int_equal(take_buffer(frame, len, 0), RX_PAM | RX_TCP | RX_TCPF);
     frame[IP_AT + 8]--;
-    deliver_frame(frame, len);
+    deliver_frame(t, frame, len);
     assert_int_equal(take_buffer(frame, len, 0), RX_PAM | RX_TCP | RX_TCPF | RX_IPF);
     len = make_datagram(frame, OFFLOAD_UDP, 100);
-    deliver_frame(frame, len);
+    deliver_frame(t, frame, len);
     assert_int_equal(take_buffer(frame, len, 0), RX_PAM | RX_UDP);
     frame[100] ^= 1;
-    deliver_frame(frame, len);
+    deliver_frame(t, frame, len);
     assert_int_equal(take_buffer(frame, len, 0), RX_PAM | RX_UDP | RX_UDPF);
     len = make_datagram(frame, OFFLOAD_UDP, 100);
     frame[IP_AT + 6] = 0x20; /* a fragment: of UDP nothing can be said */
     put_be16(frame + IP_AT + 10, 0);
     put_be16(frame + IP_AT + 10, (uint16_t)~offload_sum(frame + IP_AT, 20, 0));
-    deliver_frame(frame, len);
+    deliver_frame(t, frame, len);
     assert_int_equal(take_buffer(frame, len, 0), RX_PAM | RX_IP);
     make_frame(frame, own_mac, 60, 0);
-    deliver_frame(frame, 60);
+    deliver_frame(t, frame, 60);
     assert_int_equal(take_buffer(frame, 60, 0), RX_PAM);
 }
 
@@ -512,15 +503,15 @@ static void tags_are_taken_out(void **state)
         memcpy(tagged, frame, 12);
         memcpy(tagged + 12, tag, sizeof(tag));
         memcpy(tagged + 16, frame + 12, len - 12);
-        deliver_frame(tagged, len + 4);
+        deliver_frame(t, tagged, len + 4);
         if (on)
             assert_int_equal(take_buffer(frame, len, TAVA | 0x3412), RX_PAM | RX_TCP);
         else
             assert_int_equal(take_buffer(tagged, len + 4, 0), RX_PAM | RX_TCP);
-        deliver_frame(frame, len);
+        deliver_frame(t, frame, len);
         take_buffer(frame, len, 0);
         /* A tag and nothing behind it. */
-        deliver_frame(tagged, 18);
+        deliver_frame(t, tagged, 18);
         assert_int_equal(get32(t, RX_RING + 32) & (OWN | FS | LS), FS | LS);
     }
 }
@@ -535,8 +526,8 @@ static void no_buffers(void **state)
     start_cplus(0, APM);
     make_frame(frame, own_mac, 100, 1);
     for (unsigned i = 0; i < RX_BUFFERS; i++)
-        assert_true(deliver_frame(frame, 100));
-    assert_false(deliver_frame(frame, 100));
+        assert_true(deliver_frame(t, frame, 100));
+    assert_false(deliver_frame(t, frame, 100));
     assert_false(t->reading);
     assert_int_equal(isr(t), ROK);
     rig_outw(t->rig, ISR, 0xFFFF); /* acknowledged, nothing given: it is told */
@@ -548,14 +539,14 @@ static void no_buffers(void **state)
     assert_int_equal(isr(t), RXOVW | ROK);
     assert_true(t->reading);
     /* By itself. */
-    assert_false(deliver_frame(frame, 100));
+    assert_false(deliver_frame(t, frame, 100));
     take_buffer(frame, 100, 0);
     rig_step(t->rig, 2 * NS_PER_MS);
     settle(t);
     assert_true(t->reading);
     assert_int_equal(get32(t, RX_RING + 16) & OWN, 0);
     /* A driver that sleeps for long costs little. */
-    assert_false(deliver_frame(frame, 100));
+    assert_false(deliver_frame(t, frame, 100));
     unsigned looks = 0;
     for (unsigned i = 0; i < 10000; i++) {
         net_stats(t->net, &stats);
@@ -702,35 +693,24 @@ static void a_ring_that_feeds_itself(void **state)
 
 static void a_stop(void **state)
 {
-    uint8_t frame[100], *stream;
-    size_t len;
-    struct err err;
+    uint8_t frame[100];
     (void)state;
     start_cplus(0, APM);
     make_frame(frame, own_mac, 100, 1);
     for (unsigned i = 0; i < 5; i++)
-        assert_true(deliver_frame(frame, 100));
+        assert_true(deliver_frame(t, frame, 100));
     make_frame(ram(t, TX_DATA), other_mac, 60, 0);
     for (unsigned i = 0; i < 3; i++)
         send(0, 60, 0);
     net_quiesce(t->net);
     put_tx(TX_RING + 48, OWN | FS | LS | 60, 0, TX_DATA);
     rig_outb(t->rig, TPPOLL, NPQ);
-    devices_quiesce(&t->rig->devices);
-    assert_true(devices_save(&t->rig->devices, &stream, &len, &err));
-    struct rtl8139_rig *old = t;
-    t = rtl8139_rig_new(true);
-    memcpy(t->rig->hv->ram, old->rig->hv->ram, RIG_RAM);
-    rtl8139_rig_free(old);
-    assert_true(devices_load(&t->rig->devices, stream, len, &err));
-    free(stream);
-    devices_resume(&t->rig->devices);
-    settle(t);
+    t = rtl8139_rig_move(t, true);
     assert_int_equal(t->sent, 1);
     assert_int_equal(get32(t, TX_RING + 48), FS | LS | 60);
     for (unsigned i = 0; i < 5; i++)
         take_buffer(frame, 100, 0);
-    assert_true(deliver_frame(frame, 100));
+    assert_true(deliver_frame(t, frame, 100));
     take_buffer(frame, 100, 0);
     rig_standard_tests(t->rig, t->device);
 }

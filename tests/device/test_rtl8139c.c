@@ -147,6 +147,20 @@ static void traffic_of_8139too(void **state)
     }
 }
 
+static void a_move(void **state)
+{
+    (void)state;
+    open_8139too();
+    deliver(t, own_mac, 100, 1);
+    t = rtl8139_rig_move(t, true);
+    assert_int_equal(rig_inb(t->rig, RERID), 0x10);
+    assert_int_equal(isr(t), ROK);
+    take_packet(t, own_mac, 100, 1, 0x4001);
+    write_tsd(t, 0, 60, 1);
+    settle(t);
+    assert_int_equal(t->sent, 1);
+}
+
 static struct device_list *all(void)
 {
     return &t->rig->devices;
@@ -204,8 +218,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(identity),           TEST(no_cplus_registers), TEST(no_cplus_mode),
-        TEST(traffic_of_8139too), TEST(state_is_its_own),   TEST(standard),
+        TEST(identity), TEST(no_cplus_registers), TEST(no_cplus_mode), TEST(traffic_of_8139too),
+        TEST(a_move),   TEST(state_is_its_own),   TEST(standard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,7 +4,6 @@
  * descriptors of all kinds, frames, steps of time, cables pulled, stops, moves.
  */
 #include "hw/pc/e1000.h"
-#include "net/offload.h"
 #include "tests/fuzz/cable.h"
 
 #define RAM_BYTES (256u << 10)
@@ -18,25 +17,8 @@
 
 struct fuzz {
     struct fuzz_device d; /* first */
-    struct net *net;
-    bool full;
+    struct fuzz_wire wire;
     uint32_t tail; /* of the transmit ring */
-};
-
-static enum net_sent wire_send(void *opaque, const uint8_t *frame, size_t len,
-                               const struct net_offload *offload)
-{
-    struct fuzz *z = opaque;
-    fuzz_assert(len >= NET_HEADER_LEN && len <= NET_MAX_FRAME);
-    fuzz_assert(!offload || !offload->csum || offload->csum_at + 2u <= len);
-    volatile uint8_t last = frame[len - 1]; /* it is all there */
-    (void)last;
-    return z->full ? NET_FULL : NET_SENT;
-}
-
-static const struct net_backend backends[] = {
-    {.type = "fuzz", .send = wire_send, .read = fuzz_far_read},
-    {.type = "fuzz", .offloads = true, .send = wire_send, .read = fuzz_far_read},
 };
 
 static void enable(struct fuzz *z)
@@ -83,7 +65,7 @@ static void start(struct fuzz *z)
     for (uint32_t i = 0; i < 32; i++)
         fuzz_put32(&z->d, RX_RING + 16 * i, DATA + 0x20000 + i % 8 * 2048);
     z->tail = 0;
-    net_run(z->net, 2);
+    net_run(z->wire.net, 2);
 }
 
 /* The next transmit descriptor: a context, data or legacy. */
@@ -108,7 +90,7 @@ static void transmit(struct fuzz *z, unsigned kind)
     }
     if (fuzz_next(d, 1) & 1) {
         out(z, 0x3818, z->tail);
-        net_run(z->net, 3);
+        net_run(z->wire.net, 3);
     }
 }
 
@@ -137,9 +119,9 @@ static void arrive(struct fuzz *z, uint8_t how)
     const uint32_t type = fuzz_next(&z->d, 4);
     memcpy(frame + 12, &type, 4);
     for (unsigned n = 0; n < (how & 4 ? 8u : 1u); n++)
-        net_deliver(z->net, frame, len, NULL);
+        net_deliver(z->wire.net, frame, len, NULL);
     if (!(type & 1))
-        net_delivered(z->net);
+        net_delivered(z->wire.net);
 }
 
 /* The EEPROM by its pins: the bits of a command. */
@@ -186,17 +168,17 @@ static void one(struct fuzz *z)
         transmit(z, arg & 3);
         break;
     case 8:
-        net_run(z->net, arg + 1);
+        net_run(z->wire.net, arg + 1);
         break;
     case 9:
         arrive(z, (uint8_t)arg);
         break;
     case 10:
         fuzz_step(d, (uint64_t)fuzz_next(d, 1) * (arg & 1 ? 10 * NS_PER_MS : 20 * NS_PER_US), 500);
-        net_run(z->net, 4);
+        net_run(z->wire.net, 4);
         break;
     case 11:
-        fuzz_cable(z->net, &z->full, arg);
+        fuzz_cable(&z->wire, arg);
         break;
     case 12:
         if (arg & 1) {
@@ -207,10 +189,7 @@ static void one(struct fuzz *z)
         fuzz_put32(d, at, fuzz_next(d, 4));
         break;
     case 13:
-        if (arg & 1)
-            fuzz_hostile_state(d, d->devices.first);
-        else
-            fuzz_stop_and_move(d, arg & 2);
+        fuzz_card_life(d, &z->wire, arg);
         enable(z);
         break;
     case 14:
@@ -236,24 +215,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     static struct err err;
     static const struct nic_config config = {
         .devfn = DEVFN, .instance = "0", .mac = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56}};
-    struct fuzz z = {.full = false};
+    struct fuzz z = {.tail = 0};
     fuzz_open(&z.d, input, size, RAM_BYTES);
-    z.net = net_new(NULL, "net");
-    fuzz_assert(z.net);
-    net_attach_backend(z.net, &backends[fuzz_next(&z.d, 1) & 1], &z);
-    fuzz_assert(e1000_realize(z.d.pci, z.d.dma, &z.d.clock, &z.d.devices, &config, z.net, &err));
+    fuzz_wire_open(&z.wire, NET_MAX_FRAME, fuzz_next(&z.d, 1) & 1);
+    fuzz_assert(
+        e1000_realize(z.d.pci, z.d.dma, &z.d.clock, &z.d.devices, &config, z.wire.net, &err));
     devices_reset(&z.d.devices);
     enable(&z);
     for (unsigned steps = 0; z.d.in.left && steps < 512; steps++)
         one(&z);
-    /* Whatever it did: after a reset it is as new, and nothing is under way. */
-    net_set_link(z.net, true);
-    devices_reset(&z.d.devices);
+    fuzz_card_reset(&z.d, &z.wire);
     enable(&z);
-    net_run(z.net, 100);
     fuzz_assert(in(&z, 0) == 0x00140240 && in(&z, 8) == 0x283 && in(&z, 0xC0) == 0);
-    fuzz_assert(clock_deadline(&z.d.clock) == CLOCK_NEVER);
-    fuzz_close(&z.d);
-    net_free(z.net);
+    fuzz_card_close(&z.d, &z.wire);
     return 0;
 }

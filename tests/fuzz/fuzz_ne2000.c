@@ -14,28 +14,14 @@
 
 struct fuzz {
     struct fuzz_device d;
-    struct net *net;
-    bool pci, full;
+    struct fuzz_wire wire;
+    bool pci;
 };
 
 static void set_line(void *opaque, unsigned line, bool level)
 {
     hv_isa_irq(opaque, (uint8_t)line, level);
 }
-
-static enum net_sent far_send(void *opaque, const uint8_t *frame, size_t len,
-                              const struct net_offload *offload)
-{
-    const struct fuzz *z = opaque;
-    unsigned sum = 0;
-    fuzz_assert(!offload && len >= NET_HEADER_LEN && len <= 1518);
-    for (size_t i = 0; i < len; i++) /* all of it is there */
-        sum += frame[i];
-    fuzz_assert(sum <= 1518 * 255);
-    return z->full ? NET_FULL : NET_SENT;
-}
-
-static const struct net_backend far_end = {.type = "fuzz", .send = far_send, .read = fuzz_far_read};
 
 static uint32_t take(struct fuzz *z, unsigned bytes)
 {
@@ -100,9 +86,9 @@ static void frame(struct fuzz *z, uint8_t op)
     memcpy(buf, to[op >> 5 & 3], 6);
     if (op & 0x80)
         buf[5] ^= (uint8_t)take(z, 1);
-    net_deliver(z->net, buf, len, NULL);
-    net_delivered(z->net);
-    net_run(z->net, 4);
+    net_deliver(z->wire.net, buf, len, NULL);
+    net_delivered(z->wire.net);
+    net_run(z->wire.net, 4);
 }
 
 static void one(struct fuzz *z)
@@ -138,29 +124,20 @@ static void one(struct fuzz *z)
         out(z, 6, op >> 5);
         out(z, 0, 0x26);
         if (op & 0x10)
-            net_run(z->net, 4);
+            net_run(z->wire.net, 4);
         break;
     case 12:
-        z->full = op & 0x10;
-        if (!z->full)
-            net_writable(z->net);
-        net_set_link(z->net, !(op & 0x60));
-        net_run(z->net, 4);
+        fuzz_cable(&z->wire, op >> 4);
         break;
     case 13:
         out(z, 0, 0x1A | (op & 0xC0)); /* send packet */
         break;
     case 14:
-        if (op & 0x10)
-            net_quiesce(z->net);
-        fuzz_stop_and_move(&z->d, op & 0x20);
-        net_resume(z->net);
+        fuzz_card_life(&z->d, &z->wire, op >> 4);
+        place(z);
         break;
     default:
-        if (op & 0x10)
-            fuzz_hostile_state(&z->d, z->d.devices.first);
-        else
-            device_reset(z->d.devices.first);
+        device_reset(z->d.devices.first);
         place(z);
     }
 }
@@ -171,19 +148,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     static const uint8_t mac[NET_MAC_LEN] = {0x00, 0x16, 0x3E, 0x00, 0x00, 0x01};
     struct fuzz z = {0};
     fuzz_open(&z.d, input, size, RAM_BYTES);
-    z.net = net_new(NULL, "net0");
-    fuzz_assert(z.net);
-    net_attach_backend(z.net, &far_end, &z);
+    fuzz_wire_open(&z.wire, 1518, false);
     z.pci = take(&z, 1) & 1;
     if (z.pci) {
         struct nic_config config = {.devfn = DEVFN, .instance = "0"};
         memcpy(config.mac, mac, sizeof(mac));
-        fuzz_assert(
-            ne2000_pci_realize(z.d.pci, z.d.dma, &z.d.clock, &z.d.devices, &config, z.net, &err));
+        fuzz_assert(ne2000_pci_realize(z.d.pci, z.d.dma, &z.d.clock, &z.d.devices, &config,
+                                       z.wire.net, &err));
     } else {
         struct ne2000_isa_config config = {.iobase = IO, .instance = "0"};
         memcpy(config.mac, mac, sizeof(mac));
-        struct ne2000_isa *isa = ne2000_isa_realize(z.d.bus, &z.d.devices, &config, z.net, &err);
+        struct ne2000_isa *isa =
+            ne2000_isa_realize(z.d.bus, &z.d.devices, &config, z.wire.net, &err);
         fuzz_assert(isa);
         irq_init(&isa->irq, set_line, z.d.hv, 9);
     }
@@ -191,17 +167,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     place(&z);
     for (unsigned steps = 0; z.d.in.left && steps < 1024; steps++)
         one(&z);
-    /* Whatever it did: after a reset it is as new, and silent. */
-    z.full = false;
-    net_set_link(z.net, true);
-    net_writable(z.net);
-    devices_reset(&z.d.devices);
+    fuzz_card_reset(&z.d, &z.wire);
     place(&z);
-    net_run(z.net, 16);
     fuzz_assert(bus_port_read(z.d.bus, IO, 1) == 0x21);
     fuzz_assert(bus_port_read(z.d.bus, IO + 7, 1) == 0x80);
     fuzz_assert(!z.d.hv->isa[9] && !z.d.hv->intx[4][0]);
-    fuzz_close(&z.d);
-    net_free(z.net);
+    fuzz_card_close(&z.d, &z.wire);
     return 0;
 }

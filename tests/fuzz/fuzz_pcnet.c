@@ -17,25 +17,9 @@
 
 struct fuzz {
     struct fuzz_device d; /* first */
-    struct net *net;
-    bool full;
-    unsigned sent;
+    struct fuzz_wire wire;
     uint8_t style;
 };
-
-static enum net_sent wire_send(void *opaque, const uint8_t *frame, size_t len,
-                               const struct net_offload *offload)
-{
-    struct fuzz *z = opaque;
-    fuzz_assert(!offload && len >= NET_HEADER_LEN && len <= 4096);
-    volatile uint8_t last = frame[len - 1]; /* it is all there */
-    (void)last;
-    z->sent++;
-    return z->full ? NET_FULL : NET_SENT;
-}
-
-static const struct net_backend backend = {
-    .type = "fuzz", .send = wire_send, .read = fuzz_far_read};
 
 static void enable(struct fuzz *z)
 {
@@ -112,8 +96,8 @@ static void arrive(struct fuzz *z, uint8_t how)
     frame[12] = 0;
     frame[13] = how & 4 ? 20 : 60;
     for (unsigned n = 0; n < (how & 4 ? 8u : 1u); n++)
-        net_deliver(z->net, frame, len, NULL);
-    net_delivered(z->net);
+        net_deliver(z->wire.net, frame, len, NULL);
+    net_delivered(z->wire.net);
 }
 
 static void one(struct fuzz *z)
@@ -146,17 +130,17 @@ static void one(struct fuzz *z)
         break;
     case 8:
         out(z, 0, 0x48);
-        net_run(z->net, arg + 1);
+        net_run(z->wire.net, arg + 1);
         break;
     case 9:
         arrive(z, (uint8_t)arg);
         break;
     case 10:
         fuzz_step(d, (uint64_t)fuzz_next(d, 1) * (arg & 1 ? 100 * NS_PER_MS : NS_PER_MS), 500);
-        net_run(z->net, 4);
+        net_run(z->wire.net, 4);
         break;
     case 11:
-        fuzz_cable(z->net, &z->full, arg);
+        fuzz_cable(&z->wire, arg);
         break;
     case 12: {
         const uint32_t at = fuzz_next(d, 4);
@@ -164,10 +148,7 @@ static void one(struct fuzz *z)
         break;
     }
     case 13:
-        if (arg & 1)
-            fuzz_hostile_state(d, d->devices.first);
-        else
-            fuzz_stop_and_move(d, arg & 2);
+        fuzz_card_life(d, &z->wire, arg);
         enable(z);
         break;
     case 14:
@@ -189,23 +170,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
     static struct err err;
     static const struct nic_config config = {
         .devfn = DEVFN, .instance = "0", .mac = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56}};
-    struct fuzz z = {.full = false};
+    struct fuzz z = {.style = 0};
     fuzz_open(&z.d, input, size, RAM_BYTES);
-    z.net = net_new(NULL, "net");
-    fuzz_assert(z.net);
-    net_attach_backend(z.net, &backend, &z);
-    fuzz_assert(pcnet_realize(z.d.pci, z.d.dma, &z.d.clock, &z.d.devices, &config, z.net, &err));
+    fuzz_wire_open(&z.wire, 4096, false);
+    fuzz_assert(
+        pcnet_realize(z.d.pci, z.d.dma, &z.d.clock, &z.d.devices, &config, z.wire.net, &err));
     devices_reset(&z.d.devices);
     enable(&z);
     for (unsigned steps = 0; z.d.in.left && steps < 512; steps++)
         one(&z);
-    /* Whatever it did: after a reset it is as new, and nothing is under way. */
-    devices_reset(&z.d.devices);
+    fuzz_card_reset(&z.d, &z.wire);
     enable(&z);
-    net_run(z.net, 100);
     fuzz_assert(in(&z, 0) == 4 && in(&z, 88) == 0x1003);
-    fuzz_assert(clock_deadline(&z.d.clock) == CLOCK_NEVER);
-    fuzz_close(&z.d);
-    net_free(z.net);
+    fuzz_card_close(&z.d, &z.wire);
     return 0;
 }

@@ -19,22 +19,8 @@
 
 struct fuzz {
     struct fuzz_device d; /* first: the rig's helpers take it */
-    struct net *net;
-    struct rtl8139 *nic;
-    bool full;
-    uint32_t sum;
+    struct fuzz_wire wire;
 };
-
-static enum net_sent sent(void *opaque, const uint8_t *frame, size_t len,
-                          const struct net_offload *offload)
-{
-    struct fuzz *z = opaque;
-    fuzz_assert(len >= NET_HEADER_LEN && len <= NET_MAX_FRAME && !offload);
-    z->sum += nic_fcs(frame, len); /* all of it is there */
-    return z->full ? NET_FULL : NET_SENT;
-}
-
-static const struct net_backend backend = {.type = "fuzz", .send = sent, .read = fuzz_far_read};
 
 static void place(struct fuzz *z)
 {
@@ -122,9 +108,9 @@ static void from_outside(struct fuzz *z, uint8_t how)
     struct net_offload offload = {
         .csum = how & 0x20, .csum_start = 34, .csum_at = 50, .ip = 14, .tcp = 34};
     offload.mss = how & 0x40 ? (uint16_t)fuzz_next(&z->d, 2) : 0;
-    for (unsigned n = how & 0x80 ? 8 : 1; n && net_deliver(z->net, frame, len, &offload); n--)
+    for (unsigned n = how & 0x80 ? 8 : 1; n && net_deliver(z->wire.net, frame, len, &offload); n--)
         ;
-    net_delivered(z->net);
+    net_delivered(z->wire.net);
 }
 
 static void eeprom(struct fuzz *z)
@@ -185,7 +171,7 @@ static void one(struct fuzz *z)
         fuzz_put32(&z->d, fuzz_next(&z->d, 2), fuzz_next(&z->d, 4));
         break;
     case 11:
-        net_run(z->net, 1 + (op >> 4));
+        net_run(z->wire.net, 1 + (op >> 4));
         break;
     case 12:
         fuzz_step(&z->d, (uint64_t)fuzz_next(&z->d, 1) * NS_PER_MS << (op >> 6), 100);
@@ -193,22 +179,14 @@ static void one(struct fuzz *z)
     case 13:
         if (op & 0x10)
             eeprom(z);
-        else if (op & 0x20)
-            net_set_link(z->net, op & 0x40);
-        else {
-            z->full = op & 0x40;
-            net_writable(z->net);
-        }
+        else
+            fuzz_cable(&z->wire, op >> 5);
         break;
     case 14:
-        net_quiesce(z->net);
-        fuzz_stop_and_move(&z->d, op & 0x10);
-        net_resume(z->net);
+        fuzz_card_life(&z->d, &z->wire, op >> 4);
         break;
     default:
-        if (op & 0x10)
-            fuzz_hostile_state(&z->d, z->d.devices.first);
-        else if (op & 0x20)
+        if (op & 0x20)
             device_reset(z->d.devices.first);
         else
             bus_pci_write(z->d.bus, DEVFN, fuzz_next(&z->d, 1), 4, fuzz_next(&z->d, 4));
@@ -224,35 +202,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
         .devfn = DEVFN, .instance = "0", .mac = {0, 0x16, 0x3E, 1, 2, 3}};
     memset(&z, 0, sizeof(z));
     fuzz_open(&z.d, input, size, RAM_BYTES);
-    z.net = net_new(NULL, "n");
-    fuzz_assert(z.net);
-    net_attach_backend(z.net, &backend, &z);
-    z.nic = (size % 4 == 3 ? rtl8139c_realize : rtl8139_realize)(
-        z.d.pci, z.d.dma, &z.d.clock, &z.d.devices, &config, z.net, &err);
-    fuzz_assert(z.nic);
+    fuzz_wire_open(&z.wire, NET_MAX_FRAME, false);
+    fuzz_assert((size % 4 == 3 ? rtl8139c_realize : rtl8139_realize)(
+        z.d.pci, z.d.dma, &z.d.clock, &z.d.devices, &config, z.wire.net, &err));
     devices_reset(&z.d.devices);
     place(&z);
     for (unsigned steps = 0; z.d.in.left && steps < 1024; steps++)
         one(&z);
-    /* Whatever it did: after a reset everything is as new, and a frame goes through. */
-    z.full = false;
-    net_writable(z.net);
-    net_set_link(z.net, true);
-    devices_reset(&z.d.devices);
+    fuzz_card_reset(&z.d, &z.wire);
     place(&z);
-    net_run(z.net, 1000);
     fuzz_assert(bus_port_read(z.d.bus, IO + 0x3C, 4) == 0);
-    struct net_stats before, after;
+    struct net_stats before, after; /* a frame goes through */
     start(&z, 0);
-    net_run(z.net, 1000);
-    net_stats(z.net, &before);
+    net_run(z.wire.net, 1000);
+    net_stats(z.wire.net, &before);
     out(&z, 0x20, 4, DATA);
     out(&z, 0x10, 4, 60);
-    net_run(z.net, 1000);
-    net_stats(z.net, &after);
+    net_run(z.wire.net, 1000);
+    net_stats(z.wire.net, &after);
     fuzz_assert(after.tx_frames == before.tx_frames + 1);
     fuzz_assert(bus_port_read(z.d.bus, IO + 0x10, 4) == (0x0000A000 | 60));
-    fuzz_close(&z.d);
-    net_free(z.net);
+    fuzz_card_close(&z.d, &z.wire);
     return 0;
 }
