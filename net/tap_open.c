@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_bridge.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
 #include <poll.h>
@@ -26,7 +27,8 @@
 #include "hw/core/child.h"
 #include "hw/core/log.h"
 
-#define TUN_DEVICE "/dev/net/tun"
+#define TUN_DEVICE   "/dev/net/tun"
+#define BRIDGE_PORTS 1024 /* of a bridge of the kernel's */
 /* What scripts may take: libxl gives up a start after 60 s, and then says less than we do. */
 #define UP_MS   30000
 #define DOWN_MS 10000
@@ -161,12 +163,19 @@ static void run_down(struct tap_end *end)
 
 /* ---- Bridges ---- */
 
-/* Is it on that bridge already? */
-static bool on_bridge(const char *name, const char *bridge)
+/* Is it on that bridge already? (sysfs may be another network namespace's.) */
+static bool on_bridge(int s, int ifindex, const char *bridge)
 {
-    char path[64 + 2 * IFNAMSIZ];
-    snprintf(path, sizeof(path), "/sys/class/net/%s/brif/%s", bridge, name);
-    return !access(path, F_OK);
+    int ports[BRIDGE_PORTS] = {0};
+    unsigned long args[] = {BRCTL_GET_PORT_LIST, (unsigned long)(uintptr_t)ports, BRIDGE_PORTS, 0};
+    struct ifreq r = {.ifr_data = (char *)args};
+    snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", bridge);
+    if (ioctl(s, SIOCDEVPRIVATE, &r) < 0)
+        return false;
+    for (unsigned i = 0; i < BRIDGE_PORTS; i++)
+        if (ports[i] == ifindex)
+            return true;
+    return false;
 }
 
 /* Onto the bridge and up, without a helper's help. */
@@ -175,16 +184,19 @@ static bool join_bridge(const struct netdev_config *c, const char *name, struct 
     int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (s < 0)
         return err_set(err, "-netdev %s: socket: %s", c->id, strerror(errno));
-    struct ifreq r = {.ifr_ifindex = (int)if_nametoindex(name)};
+    const int ifindex = (int)if_nametoindex(name);
+    struct ifreq r = {.ifr_ifindex = ifindex};
     snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", c->bridge);
-    bool ok = !ioctl(s, SIOCBRADDIF, &r) || (errno == EBUSY && on_bridge(name, c->bridge));
+    bool ok = !ioctl(s, SIOCBRADDIF, &r);
+    const int why = errno;
+    ok = ok || (why == EBUSY && on_bridge(s, ifindex, c->bridge));
     if (!ok)
         err_set(err, "-netdev %s: br=%s: %s", c->id, c->bridge,
-                errno == ENODEV                          ? "there is no such bridge"
-                : errno == EOPNOTSUPP || errno == EINVAL ? "it is no bridge of the kernel's"
-                : errno == EBUSY                         ? "the tap is on another bridge"
-                : errno == EPERM                         ? "only root may do that"
-                                                         : strerror(errno));
+                why == ENODEV                        ? "there is no such bridge"
+                : why == EOPNOTSUPP || why == EINVAL ? "it is no bridge of the kernel's"
+                : why == EBUSY                       ? "the tap is on another bridge"
+                : why == EPERM                       ? "only root may do that"
+                                                     : strerror(why));
     snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
     if (ok && (ioctl(s, SIOCGIFFLAGS, &r) ||
                (r.ifr_flags |= IFF_UP | IFF_RUNNING, ioctl(s, SIOCSIFFLAGS, &r))))

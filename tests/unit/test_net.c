@@ -563,9 +563,11 @@ static void a_guest_that_was_elsewhere_is_announced(void **state)
     backend.room = 0;
     net_announce(net, mac);
     assert_int_equal(stats().tx_dropped, 1);
-    net_set_link(net, false);
+    backend.room = 1000;
+    net_set_link(net, false); /* nobody is there who could learn it */
     net_announce(net, mac);
     assert_int_equal(sent.count, 1);
+    assert_int_equal(stats().tx_dropped, 1);
 }
 
 static void watchers_see_what_went_over_the_wire(void **state)

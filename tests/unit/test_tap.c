@@ -452,6 +452,26 @@ static size_t segment(uint8_t *f, size_t payload)
     return HDR + payload;
 }
 
+static size_t segment6(uint8_t *f, size_t payload)
+{
+    memset(f, 0, IP + 60);
+    memset(f, 0xFF, 6);
+    f[6] = 2;
+    put16(f + 12, 0x86DD);
+    f[IP] = 0x60;
+    put16(f + IP + 4, 20 + payload);
+    f[IP + 6] = OFFLOAD_TCP;
+    f[IP + 7] = 64;
+    f[IP + 8] = 0xFD;
+    f[IP + 9] = OFFLOAD_TCP; /* where host_receive looks for the protocol */
+    f[IP + 24] = 0xFD;
+    f[IP + 39] = 1;
+    f[IP + 40 + 12] = 0x50;
+    f[IP + 40 + 13] = 0x10;
+    memset(f + IP + 60, 0x55, payload);
+    return IP + 60 + payload;
+}
+
 static int open_tap(const char *name)
 {
     config.ifname = (char *)(uintptr_t)name;
@@ -503,6 +523,19 @@ static void a_segment_goes_out_whole(void **state)
     assert_true(p.header.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM);
     assert_int_equal(p.header.csum_start, TCP);
     assert_int_equal(stats().tx_frames, 28);
+    /* One that has answered congestion (RFC 3168): only its first part says so. */
+    len = segment(f, 5000);
+    f[TCP + 13] |= 0x80;
+    assert_true(net_send(net, f, len, &o));
+    assert_int_equal(host_receive(host, &p), len);
+    assert_int_equal(p.header.gso_type, VIRTIO_NET_HDR_GSO_TCPV4 | VIRTIO_NET_HDR_GSO_ECN);
+    /* Over IPv6. */
+    const struct net_offload o6 = {.mss = 1428, .ip = IP, .tcp = IP + 40};
+    len = segment6(f, 5000);
+    assert_true(net_send(net, f, len, &o6));
+    assert_int_equal(host_receive(host, &p), len);
+    assert_int_equal(p.header.gso_type, VIRTIO_NET_HDR_GSO_TCPV6);
+    assert_int_equal(p.header.gso_size, 1428);
     /* And one whose checksum only is left. */
     const struct net_offload sum = {.csum = true, .csum_start = TCP, .csum_at = TCP + 16};
     len = segment(f, 1000);
@@ -630,6 +663,28 @@ static void taps_that_were_there_before(void **state)
     }
     config.fd = make_tap("tunh", IFF_TUN | IFF_NO_PI, false);
     expect_refused("not a tap");
+}
+
+/* What the kernel was told of the one tap that this process has open; -1: nothing. */
+static int send_buffer(void)
+{
+    int bytes = -1;
+    for (int fd = 3; fd < 100; fd++) {
+        struct ifreq r = {0};
+        if (!ioctl(fd, TUNGETIFF, &r) && ioctl(fd, TUNGETSNDBUF, &bytes))
+            return -1;
+    }
+    return bytes;
+}
+
+static void as_much_under_way_as_is_said(void **state)
+{
+    (void)state;
+    NEED_TAPS();
+    config.ifname = (char *)(uintptr_t) "tapr";
+    config.sndbuf = 123456;
+    assert_true(open_it());
+    assert_int_equal(send_buffer(), 123456);
 }
 
 static void names_that_cannot_be(void **state)
@@ -816,6 +871,19 @@ static void the_bridge_is_joined(void **state)
     assert_true(up.ifr_flags & IFF_UP);
     teardown(NULL);
     setup(NULL);
+    /* One that is there already, and one that is elsewhere. */
+    close(make_tap("tapq", IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, true));
+    struct ifreq add = {.ifr_name = "testbr", .ifr_ifindex = (int)if_nametoindex("tapq")};
+    assert_int_equal(ioctl(s, SIOCBRADDIF, &add), 0);
+    config.bridge = (char *)(uintptr_t) "testbr";
+    config.ifname = (char *)(uintptr_t) "tapq";
+    assert_true(open_it());
+    teardown(NULL);
+    setup(NULL);
+    assert_int_equal(ioctl(s, SIOCBRADDBR, "testbr2"), 0);
+    config.bridge = (char *)(uintptr_t) "testbr2";
+    config.ifname = (char *)(uintptr_t) "tapq";
+    expect_refused("on another bridge");
     /* script=no: whoever said it knows where the tap belongs. */
     config.bridge = (char *)(uintptr_t) "nobr";
     config.no_script = true;
@@ -864,6 +932,7 @@ int main(void)
         T(without_headers_the_kernel_does_it_all),
         T(an_interface_that_is_down_or_deleted),
         T(taps_that_were_there_before),
+        T(as_much_under_way_as_is_said),
         T(names_that_cannot_be),
         T(scripts_are_run_with_interface_and_bridge),
         T(scripts_that_fail),
