@@ -17,6 +17,7 @@
 #define FLUSH           0x80000000u /* RDTR.FPD, TIDV.FPD */
 #define CTRL_EXT_EE_RST 0x00002000u
 #define PACKET_KIB      64
+#define WUC_PME_STATUS  0x00000004u
 
 #define ALL  0xFFFFFFFFu
 #define HALF 0x0000FFFFu
@@ -518,6 +519,13 @@ static void written(struct e1000 *e, enum e1000_reg which, uint32_t v, uint32_t 
         e->reg[E1000_PBA] = rx | (PACKET_KIB - (rx ? rx : 1)) << 16;
         break;
     }
+    case E1000_WUC: /* 13.6.1, 13.6.3: what happened is cleared by writing it, and nothing happens
+                     */
+        e->reg[E1000_WUC] &= ~WUC_PME_STATUS;
+        break;
+    case E1000_WUS:
+        e->reg[E1000_WUS] = 0;
+        break;
     case E1000_RDTR:
         if (v & FLUSH)
             end_rx_delay(e);

@@ -117,6 +117,14 @@ static void registers_hold_what_they_have(void **state)
     assert_int_equal(in(RDLEN), 0x800);
     out(0x0200, 0x12345678);
     assert_int_equal(in(MTA), 0x12345678);
+    assert_int_equal(in(0x0040), in(RAL));
+    out(0x0044, 0x80001234);
+    assert_int_equal(in(RAH), 0x80001234);
+    /* Wake-up: what has happened is cleared by writing it. */
+    out(0x5800, 0xF);
+    assert_int_equal(in(0x5800), 0xB);
+    out(0x5810, 0xFFFFFFFF);
+    assert_int_equal(in(0x5810), 0);
     out(PBA, 40);
     assert_int_equal(in(PBA), 24u << 16 | 40);
 }
@@ -344,6 +352,12 @@ static void the_link_is_negotiated(void **state)
     out(CTRL, 0x00140240);
     phy_out(0, 0x0900); /* power down */
     assert_int_equal(in(STATUS)&2, 0);
+    phy_out(0, 0x0500); /* isolated */
+    assert_int_equal(in(STATUS)&2, 0);
+    phy_out(0, 0x1340); /* given up in the middle */
+    assert_int_equal(in(STATUS)&2, 0);
+    phy_out(0, 0x0140);
+    assert_int_equal(in(STATUS)&2, 2);
     out(CTRL, 0x80140240); /* reset of the PHY */
     assert_int_equal(phy_in(0), 0x1140);
     rig_step(t.rig, NS_PER_S);
@@ -377,6 +391,14 @@ static void the_cable_is_pulled_out(void **state)
     assert_int_equal(in(STATUS)&2, 2);
     assert_true(t.reading);
     phy_in(1);
+    assert_int_equal(phy_in(1), 0x796D);
+    /* A short loss is not missed, also by who looks only afterwards. */
+    phy_in(19);
+    net_set_link(t.net, false);
+    assert_int_equal(phy_in(19), 0x0400);
+    net_set_link(t.net, true);
+    rig_step(t.rig, NS_PER_S);
+    assert_int_equal(phy_in(1), 0x7969);
     assert_int_equal(phy_in(1), 0x796D);
 }
 
@@ -489,6 +511,43 @@ static void what_is_postponed_survives(void **state)
     free(stream);
 }
 
+/* What was rung for and had not left goes out where the guest is now; there the cable may be out.
+ */
+static void a_doorbell_survives(void **state)
+{
+    struct err err;
+    uint8_t *stream;
+    size_t len;
+    (void)state;
+    for (unsigned cable = 0; cable < 2; cable++) {
+        start(0x8000);
+        out(IMS, LSC);
+        make_frame(ram(TX_DATA), 60, NULL);
+        put_legacy(TX_DATA, 60, EOP | IFCS | RS);
+        out(TDT, t.tx_at);
+        devices_quiesce(&t.rig->devices);
+        assert_true(devices_save(&t.rig->devices, &stream, &len, &err));
+        devices_reset(&t.rig->devices);
+        net_set_link(t.net, cable);
+        run();
+        assert_int_equal(t.count, 0);
+        in(ICR);
+        assert_true(devices_load(&t.rig->devices, stream, len, &err));
+        devices_resume(&t.rig->devices);
+        run();
+        assert_int_equal(t.count, cable);
+        assert_int_equal(in(TDH), 1);
+        assert_int_equal(in(STATUS)&2, cable ? 2 : 0);
+        assert_int_equal(line(), !cable);
+        free(stream);
+        net_set_link(t.net, true);
+        devices_reset(&t.rig->devices);
+        rig_pci_write(t.rig, SLOT, 0, 0x10, 4, (uint32_t)MMIO);
+        rig_pci_write(t.rig, SLOT, 0, 0x14, 4, PORT);
+        rig_pci_write(t.rig, SLOT, 0, 0x04, 2, 7);
+    }
+}
+
 /* A register with bits that it has not, a table as well. */
 static void hostile_state(void **state)
 {
@@ -567,6 +626,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(interrupts_are_throttled, setup, teardown),
         cmocka_unit_test_setup_teardown(standard, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_postponed_survives, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_doorbell_survives, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_state, setup, teardown),
         cmocka_unit_test_setup_teardown(no_cable_no_network, setup, teardown),
     };

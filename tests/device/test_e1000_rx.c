@@ -195,6 +195,10 @@ static void too_long_frames_are_dropped(void **state)
     start(BAM | LPE);
     deliver(frame, 16381); /* more than 16384 in all */
     assert_int_equal(in(RDH), 0);
+    out(RCTL, BAM | LPE | SBP | 1u << 16 | 1u << 25 | 2); /* nothing takes one */
+    for (unsigned len = 16381; len < 60000; len += 7777)
+        deliver(frame, len);
+    assert_int_equal(in(RDH), 0);
     put64(RX_RING + 16, RX_DATA); /* eight descriptors suffice just now */
     out(RCTL, BAM | LPE | SECRC | 1u << 16 | 1u << 25 | 2);
     deliver(frame, 16380);
@@ -546,6 +550,11 @@ static void frames_are_counted(void **state)
     assert_int_equal(in(0x408C), UINT32_MAX);
     assert_int_equal(in(0x40C0), 103);
     assert_int_equal(in(0x40C4), 2);
+    /* A reset clears what nobody has read. */
+    assert_int_not_equal(t.e1000->stat[STAT_TPR], 0);
+    out(CTRL, 0x04000000);
+    for (uint32_t at = 0x4000; at < 0x4100; at += 4)
+        assert_int_equal(in(at), 0);
 }
 
 /* ---- No rings ---- */

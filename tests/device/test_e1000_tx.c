@@ -92,33 +92,37 @@ static void a_frame_goes_out(void **state)
     go();
     assert_int_equal(tx_status(1), 0);
     assert_int_equal(in(ICR), TXQE);
+    /* RPS asks for the same: nothing is left in a FIFO then. */
+    put_legacy(TX_DATA, 60, EOP | IFCS | 0x10);
+    go();
+    assert_int_equal(tx_status(2), 1);
     /* Short ones are padded only if asked for. */
     put_legacy(TX_DATA, 30, EOP | IFCS);
     go();
-    assert_int_equal(t.sent[2].len, 60);
-    assert_memory_equal(t.sent[2].frame, data(), 30);
+    assert_int_equal(t.sent[3].len, 60);
+    assert_memory_equal(t.sent[3].frame, data(), 30);
     for (unsigned i = 30; i < 60; i++)
-        assert_int_equal(t.sent[2].frame[i], 0);
+        assert_int_equal(t.sent[3].frame[i], 0);
     out(TCTL, 2);
     put_legacy(TX_DATA, 30, EOP | IFCS);
     go();
-    assert_int_equal(t.sent[3].len, 30);
+    assert_int_equal(t.sent[4].len, 30);
     /* The guest's own check sequence doesn't go out. */
     put_legacy(TX_DATA, 64, EOP);
     go();
-    assert_int_equal(t.sent[4].len, 60);
+    assert_int_equal(t.sent[5].len, 60);
     /* No more is sent when the transmitter is off, or may not master the bus. */
     out(TCTL, 0);
     put_legacy(TX_DATA, 60, EOP | IFCS);
     go();
-    assert_int_equal(t.count, 5);
+    assert_int_equal(t.count, 6);
     rig_pci_write(t.rig, SLOT, 0, 4, 2, 3);
     out(TCTL, 2);
     run();
-    assert_int_equal(t.count, 5);
+    assert_int_equal(t.count, 6);
     rig_pci_write(t.rig, SLOT, 0, 4, 2, 7);
     run();
-    assert_int_equal(t.count, 6);
+    assert_int_equal(t.count, 7);
 }
 
 static void frames_of_pieces_round_the_ring(void **state)
@@ -572,6 +576,17 @@ static void frames_come_back(void **state)
     assert_int_equal(in(RDH), 5);
     for (unsigned i = 0; i < 5; i++)
         assert_int_equal(RX_STATUS(rx_back(i)) | RX_ERRORS(rx_back(i)) << 8, 0x63);
+    /* One of bytes: so many parts come back, and no more. */
+    out(RDT, (in(RDH) + RX_SIZE - 1) % RX_SIZE);
+    in(0x40D0);
+    in(0x4010);
+    send_segment(false, headers, headers + 5000, 1);
+    assert_int_equal(in(0x40D0) + in(0x4010), 512); /* taken, and lost */
+    start(BAM | 8 | SECRC | LBM_MAC);
+    in(0x4010);
+    for (unsigned i = 0; i < 5; i++)
+        put_legacy(TX_DATA, 60, EOP | IFCS);
+    go();
     /* With sums that are left to be done. */
     put_tx(TX_DATA, 100 | 16u << 16 | (uint32_t)(EOP | IFCS | IC) << 24, 20u << 8);
     go();
