@@ -396,6 +396,23 @@ static void remote_dma_of_each_width(void **state)
 }
 
 /* The PROM repeats, the rest is nowhere; only buffer memory is written. */
+/* Words lie at even addresses; one that is accessed by a byte is a word all the same. */
+static void odd_words(void **state)
+{
+    static const uint8_t four[] = {0x11, 0x22, 0x33, 0x44};
+    (void)state;
+    start(0x00);
+    card_write(TX * 256, four, 4);
+    remote(READ, TX * 256 + 1, 4);
+    assert_int_equal(rig_inw(rig, DATA), 0x2211);
+    assert_int_equal(rig_inw(rig, DATA), 0x4433);
+    remote(WRITE, TX * 256 + 3, 2);
+    rig_outb(rig, DATA, 0x77);
+    assert_int_equal(card_byte(TX * 256 + 2), 0x77);
+    assert_int_equal(card_byte(TX * 256 + 3), 0);
+    assert_int_equal(card_byte(TX * 256 + 1), 0x22);
+}
+
 static void memory_map(void **state)
 {
     (void)state;
@@ -539,6 +556,49 @@ static void a_full_ring_holds_the_wire(void **state)
     assert_false(stats.rx_waiting);
     assert_false(far.reading);
     assert_true(in(ISR)&RST);
+}
+
+/* To the last page but one: CURR on BNRY would be an empty ring. */
+static void one_page_stays_free(void **state)
+{
+    struct net_stats stats;
+    unsigned sent = 0;
+    (void)state;
+    start(0x04);
+    do {
+        deliver(60, NULL, (uint8_t)sent++);
+        net_stats(net, &stats);
+    } while (!stats.rx_waiting && sent < 300);
+    assert_int_equal(sent, LAST - FIRST_RX - 2 + 1);
+    assert_int_equal(curr(), LAST - 2);
+    uint8_t page = FIRST_RX;
+    for (unsigned i = 0; i < sent; i++)
+        page = take(page, 60, NULL, (uint8_t)i, 0x01);
+}
+
+/* A boundary that is never met stops nothing; a beginning that is nowhere is an overflow. */
+static void pointers_beside_the_ring(void **state)
+{
+    static const uint8_t beside[] = {0x00, FIRST_RX - 1, LAST, 0xC0, 0xFF};
+    struct net_stats stats;
+    (void)state;
+    for (unsigned i = 0; i < sizeof(beside); i++) {
+        start(0x04);
+        out(BNRY, beside[i]);
+        for (unsigned n = 0; n < 100; n++)
+            deliver(1514, NULL, (uint8_t)n);
+        net_stats(net, &stats);
+        assert_false(stats.rx_waiting);
+        assert_int_equal(in(ISR), PRX);
+        assert_int_equal(curr(), FIRST_RX + 600 % (LAST - FIRST_RX));
+        start(0x04);
+        out(CR, 0x40 | ABORT);
+        out(CURR, beside[i]);
+        out(CR, ABORT);
+        deliver(60, NULL, 1);
+        assert_int_equal(in(ISR), OVW | RST);
+        assert_int_equal(curr(), beside[i]);
+    }
 }
 
 /* A ring in which a frame never fits. */
@@ -819,10 +879,17 @@ static void loopback(void **state)
     assert_int_equal(in(ISR), PTX);
     assert_int_equal(in(RSR), 0x01);
     assert_int_equal(in(FIFO), 64);
+    assert_int_equal(in(FIFO), 0);
+    assert_int_equal(in(FIFO), 0);
+    for (unsigned i = 59; i < 64; i++)
+        assert_int_equal(in(FIFO), frame[i]);
     out(DCR, 0x4B); /* the even ones */
     out(CR, ABORT | TXP | STA);
     net_run(net, 4);
     assert_int_equal(in(RSR), 0x01); /* 0x99…: for nobody */
+    for (unsigned i = 0; i < 3; i++)
+        in(FIFO);
+    assert_int_equal(in(FIFO), 0x99);
     out(TBCR0, 0);
     out(TBCR1, 0);
     out(CR, ABORT | TXP | STA); /* nothing at all */
@@ -864,8 +931,11 @@ static void send_packet(void **state)
     out(BNRY, FIRST_RX);
     deliver(1514, NULL, 1);
     deliver(60, NULL, 2);
+    out(RSAR0, 0x34);
+    out(RSAR1, 0x12);
     out(CR, SEND | STA); /* not without AR */
     assert_int_equal(rig_inw(rig, DATA), 0xFFFF);
+    assert_int_equal(in(RSAR0) | in(RSAR1) << 8, 0x1234);
     out(DCR, 0x59);
     out(ISR, 0xFF);
     for (unsigned i = 1; i <= 2; i++) {
@@ -1113,7 +1183,9 @@ static void rtl8029(void **state)
     assert_int_equal(rig_inb(rig, BAR + 5), 0x40);
     assert_int_equal(rig_inb(rig, BAR + 6), 0x00);
     rig_outb(rig, BAR + 6, 0x40); /* locked */
+    rig_outb(rig, BAR + 5, 0xFF);
     assert_int_equal(rig_inb(rig, BAR + 6), 0x00);
+    assert_int_equal(rig_inb(rig, BAR + 5), 0x40);
     rig_outb(rig, BAR + 1, 0xC0);
     assert_int_equal(rig_inb(rig, BAR + 1), 0xC0);
     rig_outb(rig, BAR + 6, 0x40);
@@ -1158,11 +1230,14 @@ int main(void)
         TEST(probe),
         TEST(registers),
         TEST(remote_dma_of_each_width),
+        TEST(odd_words),
         TEST(memory_map),
         TEST(receiving),
         TEST(the_ring_goes_round),
         TEST(filters),
         TEST(a_full_ring_holds_the_wire),
+        TEST(one_page_stays_free),
+        TEST(pointers_beside_the_ring),
         TEST(overflow),
         TEST(monitor_mode_and_tally),
         TEST(transmitting),

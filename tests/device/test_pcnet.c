@@ -61,13 +61,14 @@ static void registers_after_reset(void **state)
     (void)state;
     static const struct {
         unsigned n, v;
-    } csrs[] = {{0, 4},       {3, 0},       {4, 0x0115},   {5, 0},   {7, 0},
-                {12, 0x5452}, {13, 0x1200}, {14, 0x5634},  {15, 0},  {58, 0x0200},
-                {72, 1},      {74, 1},      {76, 1},       {78, 1},  {80, 0x1410},
-                {88, 0x1003}, {89, 0x0262}, {100, 0x0200}, {112, 0}, {127, 0}},
-      bcrs[] = {{0, 5},       {1, 5},       {2, 2},       {4, 0x80C0},  {5, 0x0084},
-                {6, 0x0088},  {7, 0x0090},  {9, 0},       {18, 0x9001}, {20, 0x0200},
-                {22, 0xFF06}, {31, 0xFFFF}, {33, 0x03C0}, {35, 0x1022}};
+    } csrs[] = {{0, 4},       {3, 0},       {4, 0x0115},   {5, 0},        {7, 0},
+                {12, 0x5452}, {13, 0x1200}, {14, 0x5634},  {15, 0},       {58, 0x0200},
+                {72, 1},      {74, 1},      {76, 1},       {78, 1},       {80, 0x1410},
+                {88, 0x1003}, {89, 0x0262}, {100, 0x0200}, {103, 0x0105}, {112, 0},
+                {127, 0}},
+      bcrs[] = {{0, 5},       {1, 5},       {2, 2},       {4, 0x80C0},  {5, 0x0084},  {6, 0x0088},
+                {7, 0x0090},  {9, 0},       {18, 0x9001}, {20, 0x0200}, {22, 0xFF06}, {23, 0x5853},
+                {24, 0x0001}, {31, 0xFFFF}, {33, 0x03C0}, {35, 0x1022}};
     for (size_t i = 0; i < sizeof(csrs) / sizeof(csrs[0]); i++)
         if (csr(t, csrs[i].n) != csrs[i].v)
             fail_msg("CSR%u is %04x", csrs[i].n, csr(t, csrs[i].n));
@@ -123,6 +124,10 @@ static void what_registers_keep(void **state)
     assert_int_equal(csr(t, 4), 0);
     set_csr(t, 5, 0xFFFE);
     assert_int_equal(csr(t, 5), 0xC56E);
+    set_csr(t, 5, 0x0001); /* suspended, until it is stopped */
+    assert_int_equal(csr(t, 5), 1);
+    set_csr(t, 0, STOP);
+    assert_int_equal(csr(t, 5), 0);
     for (unsigned n = 8; n <= 15; n++) {
         set_csr(t, n, 0xA500 + n);
         assert_int_equal(csr(t, n), 0xA500 + n);
@@ -272,7 +277,11 @@ static void addresses_without_memory(void **state)
     set_bcr(t, 20, 2);
     set_csr(t, 1, MMIO & 0xFFFF); /* its own registers are no memory either */
     set_csr(t, 2, MMIO >> 16);
-    set_csr(t, 5, 0x0400);
+    set_csr(t, 0, INIT | STRT); /* nobody wants to know */
+    assert_int_equal(csr(t, 0), STOP);
+    assert_int_equal(csr(t, 5), 0x0800);
+    assert_false(irq_level(t));
+    set_csr(t, 5, 0x0C00);
     set_csr(t, 0, INIT | STRT);
     assert_int_equal(csr(t, 0), STOP | INTR);
     assert_int_equal(csr(t, 5), 0x0C00);
@@ -284,6 +293,20 @@ static void addresses_without_memory(void **state)
     set_csr(t, 5, 0x0C00);
     assert_false(irq_level(t));
     assert_int_equal(csr(t, 5), 0x0400);
+}
+
+/* Of 16-bit structures the upper eight bits are those of the initialisation block (CSR2). */
+static void addresses_of_24_bits(void **state)
+{
+    (void)state;
+    driver_init(t, 0, 0, 0, 1544, 0);
+    set_csr(t, 0, STOP);
+    set_csr(t, 2, 0x0101);
+    set_csr(t, 0, STRT);
+    driver_send(t, 0, 100, STP | ENP); /* the ring is where it was, the buffer is nowhere */
+    assert_int_equal(csr(t, 0), STOP);
+    assert_int_equal(csr(t, 5), 0x0800);
+    assert_int_equal(t->wire.count, 0);
 }
 
 static void without_the_bus(void **state)
@@ -357,6 +380,14 @@ static void eeprom(void **state)
     assert_int_equal(ee_read(0), 0x5452);
     set_bcr(t, 19, 0);
     assert_int_equal(bcr(t, 19), 0xA000);
+    /* Without EEN its pins are LEDs': it hears nothing. */
+    set_bcr(t, 19, 0x10);
+    for (unsigned i = 0; i < 9; i++) {
+        set_bcr(t, 19, 0x04 | (i < 2));
+        set_bcr(t, 19, 0x06 | (i < 2));
+    }
+    set_bcr(t, 19, 0x14);
+    assert_int_equal(bcr(t, 19) & 1, 1);
 }
 
 static unsigned phy(unsigned n)
@@ -402,7 +433,14 @@ static void phy_and_link(void **state)
     assert_int_equal(phy(0), 0x0100);
     assert_int_equal(phy(1), 0x780D);
     phy(4);
+    set_csr(t, 7, 0x00B0); /* the end of a write, with its interrupt */
+    assert_int_equal(csr(t, 7), 0x0010);
+    set_bcr(t, 33, 30 << 5 | 4);
     set_bcr(t, 34, 0x0021);
+    assert_int_equal(csr(t, 7), 0x0030);
+    assert_true(irq_level(t));
+    set_csr(t, 7, 0x0020);
+    assert_false(irq_level(t));
     assert_int_equal(phy(4), 0x0021);
     phy(0);
     set_bcr(t, 34, 0x8000);
@@ -431,6 +469,15 @@ static void software_timer(void **state)
     assert_int_equal(clock_deadline(&t->rig->clock), CLOCK_NEVER);
     set_csr(t, 7, 0x0800);
     assert_false(irq_level(t));
+    /* Its periods go on, whenever somebody looks. */
+    rig_step(t->rig, 1024000 + 1000000);
+    assert_int_equal(csr(t, 7) & 0x0800, 0x0800);
+    set_csr(t, 7, 0x0800);
+    rig_step(t->rig, 970000);
+    assert_int_equal(csr(t, 7) & 0x0800, 0);
+    rig_step(t->rig, 10000);
+    assert_int_equal(csr(t, 7) & 0x0800, 0x0800);
+    set_csr(t, 7, 0x0800);
     set_bcr(t, 31, 0);
     rig_step(t->rig, NS_PER_S);
     assert_int_equal(csr(t, 7), 0);
@@ -469,6 +516,59 @@ static void it_goes_on_after_a_move(void **state)
     assert_int_equal(t->wire.count, 2);
     assert_true(arrives(t, own_mac, 100));
     assert_int_equal(flags_of(t, RX_RING, 1), STP | ENP | PAM);
+}
+
+/* What no register shows at once: nothing of it is left from the guest that was here before. */
+static void all_of_it_moves(void **state)
+{
+    struct err err;
+    uint8_t *saved;
+    size_t len;
+    (void)state;
+    driver_start(t, 2);
+    driver_send(t, 0, 64, STP | ENP); /* it rings: nothing is polled */
+    set_csr(t, 7, 0x0400);
+    set_bcr(t, 31, 1000); /* 10.24 ms */
+    phy(4);
+    set_bcr(t, 34, 0x0021);
+    set_csr(t, 7, 0x0420);
+    set_bcr(t, 2, 0x0102);
+    rig_outb(t->rig, IO, 0x99);
+    ee_read(1);
+    for (unsigned i = 0; i < 12; i++)
+        ee_bit(0);
+    rig_step(t->rig, 5 * NS_PER_MS);
+    net_set_link(t->net, false);
+    net_set_link(t->net, true);
+    rig_outw(t->rig, RAP, 89);
+    devices_quiesce(&t->rig->devices);
+    assert_true(devices_save(&t->rig->devices, &saved, &len, &err));
+    devices_resume(&t->rig->devices);
+    /* Somebody else's. */
+    phy(4);
+    set_bcr(t, 34, 0x0041);
+    phy(1);
+    set_csr(t, 0, STOP);
+    set_csr(t, 0, STRT);
+    set_bcr(t, 31, 3);
+    set_bcr(t, 2, 0x0102);
+    rig_outb(t->rig, IO, 0x77);
+    ee_read(7);
+    assert_true(devices_load(&t->rig->devices, saved, len, &err));
+    free(saved);
+    assert_int_equal(rig_inw(t->rig, RAP), 89);
+    assert_int_equal(rig_inb(t->rig, IO), 0x99);
+    assert_int_equal(clock_deadline(&t->rig->clock), clock_now(&t->rig->clock) + 5240000);
+    for (unsigned i = 0; i < 4; i++)
+        ee_bit(0);
+    assert_int_equal(ee_next(), 0x0000);
+    assert_int_equal(phy(1), 0x7809); /* the link was lost */
+    assert_int_equal(phy(4), 0x0021);
+    rig_step(t->rig, 5230000);
+    assert_int_equal(csr(t, 7), 0x0400);
+    rig_step(t->rig, 10000);
+    assert_int_equal(csr(t, 7), 0x0C00);
+    assert_true(irq_level(t));
 }
 
 static void impossible_states_are_refused(void **state)
@@ -530,12 +630,14 @@ int main(void)
         TEST(initialisation_is_an_interrupt),
         TEST(user_interrupt),
         TEST(addresses_without_memory),
+        TEST(addresses_of_24_bits),
         TEST(without_the_bus),
         TEST(eeprom),
         TEST(phy_and_link),
         TEST(software_timer),
         TEST(standard),
         TEST(it_goes_on_after_a_move),
+        TEST(all_of_it_moves),
         TEST(impossible_states_are_refused),
         TEST(a_card_without_a_cable),
     };

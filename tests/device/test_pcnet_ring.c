@@ -127,6 +127,10 @@ static void padding_and_check_sequence(void **state)
     driver_send(t, 2, 104, STP | ENP | FCS); /* ADD_FCS */
     assert_int_equal(t->wire.count, 2);
     assert_int_equal(t->wire.sent[1].len, 104);
+    set_csr(t, 4, 0x0915); /* what is padded has the chip's, whatever is said */
+    driver_send(t, 3, 20, STP | ENP);
+    assert_int_equal(t->wire.count, 3);
+    assert_int_equal(t->wire.sent[2].len, 60);
     driver_start(t, 1); /* the same bit says NO_FCS */
     driver_send(t, 0, 104, STP | ENP | FCS);
     assert_int_equal(t->wire.count, 0);
@@ -433,14 +437,20 @@ static void a_frame_waits_for_a_buffer(void **state)
     assert_int_equal(details_of(t, RX_RING, 0), 68);
     assert_true(irq_level(t));
     assert_true(t->wire.reading);
+    /* A look at CSR0 will do. */
+    assert_false(arrives(t, own_mac, 66));
+    put_rx(t, 1, 1544);
+    assert_int_equal(csr(t, 0) & RXON, RXON);
+    run(t);
+    assert_int_equal(details_of(t, RX_RING, 1), 70);
     assert_int_equal(wakeups(NS_PER_S) < 15, 1);
     /* Or not touched, by a driver that only looks at memory: soon all the same. */
     assert_false(arrives(t, own_mac, 65));
     rig_step(t->rig, 500000);
-    put_rx(t, 1, 1544);
+    put_rx(t, 2, 1544);
     rig_step(t->rig, 2 * NS_PER_MS);
     run(t);
-    assert_int_equal(details_of(t, RX_RING, 1), 69);
+    assert_int_equal(details_of(t, RX_RING, 2), 69);
     assert_int_equal(csr(t, 0) & MISS, 0);
     assert_int_equal(stats(t).rx_dropped, 0);
 }
@@ -476,8 +486,11 @@ static void a_frame_is_missed(void **state)
     wakeups(NS_PER_S);
     assert_int_equal(csr(t, 112), 0);
     assert_int_equal(csr(t, 4) & 0x0200, 0x0200);
+    set_csr(t, 5, 1);
+    set_csr(t, 112, 5);
     set_csr(t, 0, STOP);
     assert_int_equal(csr(t, 0), STOP);
+    assert_int_equal(csr(t, 112), 0);
     assert_int_equal(wakeups(NS_PER_S), 0);
 }
 
