@@ -213,3 +213,22 @@ void rig_standard_tests(struct rig *rig, struct device *d)
     free(before);
     free(reset);
 }
+
+size_t rig_not_loaded(struct device *d, void *part, size_t bytes)
+{
+    size_t len, left = 0;
+    struct err err;
+    uint8_t *state = saved(d, &len), *first = malloc(bytes), *second = part;
+    assert_non_null(first);
+    memset(part, 0xA5, bytes);
+    assert_true(device_load(d, d->class->version, state, len, &err));
+    memcpy(first, part, bytes);
+    memset(part, 0x5A, bytes);
+    assert_true(device_load(d, d->class->version, state, len, &err));
+    for (size_t i = 0; i < bytes; i++)
+        left += first[i] != second[i];
+    assert_saved(d, state, len);
+    free(first);
+    free(state);
+    return left;
+}

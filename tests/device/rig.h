@@ -68,4 +68,8 @@ void rig_mem_write(struct rig *rig, uint64_t addr, unsigned width, uint64_t v);
  */
 void rig_standard_tests(struct rig *rig, struct device *d);
 
+/* How many bytes of a part of the device, where all should be in its saved state, are not put there
+ * by loading it: holes between members, and whatever was forgotten. */
+size_t rig_not_loaded(struct device *d, void *part, size_t bytes);
+
 #endif

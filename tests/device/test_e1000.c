@@ -2,6 +2,8 @@
 /* The e1000's registers, EEPROM, PHY, interrupts, and its life. Sections are those of the SDM. */
 #include "tests/device/e1000_rig.h"
 
+#include "hw/pc/e1000_int.h"
+
 /* ---- Configuration and registers ---- */
 
 static void configuration_space(void **state)
@@ -472,6 +474,15 @@ static void interrupts_are_throttled(void **state)
 
 /* ---- Life ---- */
 
+/* None but holes: before `packet` (4 bytes), before the EEPROM's words (1), at the end (6). */
+static void all_of_it_is_saved(void **state)
+{
+    (void)state;
+    start(0x8000);
+    uint8_t *first = (uint8_t *)t.e1000->reg, *end = (uint8_t *)(t.e1000 + 1);
+    assert_int_equal(rig_not_loaded(t.rig->devices.first, first, (size_t)(end - first)), 11);
+}
+
 static void standard(void **state)
 {
     (void)state;
@@ -626,6 +637,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(interrupts_are_throttled, setup, teardown),
         cmocka_unit_test_setup_teardown(standard, setup, teardown),
         cmocka_unit_test_setup_teardown(what_is_postponed_survives, setup, teardown),
+        cmocka_unit_test_setup_teardown(all_of_it_is_saved, setup, teardown),
         cmocka_unit_test_setup_teardown(a_doorbell_survives, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_state, setup, teardown),
         cmocka_unit_test_setup_teardown(no_cable_no_network, setup, teardown),

@@ -1113,6 +1113,14 @@ static void moved_in_the_middle(void **state)
     assert_int_equal(card_byte(0x4000), 0xFF);
 }
 
+static void all_of_it_is_saved(void **state)
+{
+    (void)state;
+    start(0x04);
+    uint8_t *first = (uint8_t *)&isa->chip.regs, *end = isa->chip.ram + sizeof(isa->chip.ram);
+    assert_int_equal(rig_not_loaded(&isa->device, first, (size_t)(end - first)), 0);
+}
+
 static void hostile_state(void **state)
 {
     struct err err;
@@ -1253,6 +1261,7 @@ int main(void)
         TEST(cve_2015_8743_remote_dma_at_the_end),
         TEST(cve_2018_10839_length_of_a_frame),
         TEST(moved_in_the_middle),
+        TEST(all_of_it_is_saved),
         TEST(hostile_state),
         TEST(rtl8029),
     };

@@ -3,6 +3,8 @@
  * test_pcnet_ring.c. */
 #include "tests/device/pcnet_rig.h"
 
+#include "hw/pc/pcnet_int.h"
+
 static struct pcnet_rig *t;
 
 static int setup(void **state)
@@ -518,6 +520,15 @@ static void it_goes_on_after_a_move(void **state)
     assert_int_equal(flags_of(t, RX_RING, 1), STP | ENP | PAM);
 }
 
+/* None but holes: before `timer_start` (2 bytes), before `poll_timer` (5). */
+static void all_of_it_is_saved(void **state)
+{
+    (void)state;
+    driver_start(t, 2);
+    uint8_t *first = (uint8_t *)t->pcnet->csr, *end = (uint8_t *)&t->pcnet->poll_timer;
+    assert_int_equal(rig_not_loaded((struct device *)t->pcnet, first, (size_t)(end - first)), 7);
+}
+
 /* What no register shows at once: nothing of it is left from the guest that was here before. */
 static void all_of_it_moves(void **state)
 {
@@ -637,6 +648,7 @@ int main(void)
         TEST(software_timer),
         TEST(standard),
         TEST(it_goes_on_after_a_move),
+        TEST(all_of_it_is_saved),
         TEST(all_of_it_moves),
         TEST(impossible_states_are_refused),
         TEST(a_card_without_a_cable),
