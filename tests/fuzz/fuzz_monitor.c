@@ -140,10 +140,12 @@ static bool password(void *opaque, const char *text, bool view_only, struct err 
     return true;
 }
 
-static bool commit(void *opaque, size_t index, struct err *err)
+static bool commit(void *opaque, size_t index, const struct qmp_medium *below, struct err *err)
 {
     (void)opaque;
     fuzz_assert(!unprivileged && index < 2);
+    if (below && below->fd >= 0)
+        close(below->fd);
     return index || err_set(err, "refused");
 }
 
@@ -152,6 +154,21 @@ static bool read_memory(void *opaque, uint64_t addr, void *buf, size_t len)
     (void)opaque;
     memset(buf, (int)addr, len);
     return addr < 0x10000 || addr > UINT64_MAX - 16;
+}
+
+static unsigned paging_asked; /* in this run */
+
+/* Each way of paging once, one after the other; the tables are what read_memory gives. */
+static bool paging(void *opaque, struct hv_paging *p, struct err *err)
+{
+    unsigned n = paging_asked++ % 33;
+    (void)opaque;
+    *p = (struct hv_paging){.cr0 = (uint64_t)(n & 1) << 31,
+                            .cr3 = n * 0x101u,
+                            .cr4 = (uint64_t)(n >> 1 & 3) << 4 | (uint64_t)(n >> 3 & 1) << 12,
+                            .efer = (uint64_t)(n >> 4 & 1) << 10};
+
+    return n || err_set(err, "refused");
 }
 
 static bool io_range(void *opaque, size_t index, struct qmp_io_range *range)
@@ -207,6 +224,7 @@ static struct qmp_target target = {
     .press_power = run,
     .commit = commit,
     .read_memory = read_memory,
+    .paging = paging,
     .io_range = io_range,
     .memory = memory,
     .ioreq_stats = ioreq_stats,
@@ -290,6 +308,7 @@ static void act(struct fuzz_input *in, struct loop *loop, struct qmp *qmp)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    paging_asked = 0;
     struct fuzz_input in = {data, size};
     struct err err;
     struct loop *loop = loop_new(&err);
