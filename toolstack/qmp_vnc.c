@@ -189,7 +189,8 @@ void qmp_cmd_change(struct qmp_call *call)
     else if (!strcmp(target, "password") || !strcmp(target, "passwd"))
         set_password(call, qmp_arg_string(call, "arg"), false);
     else
-        qmp_fail(call, QMP_GENERIC, "the VNC server's address is -vnc's: no socket can be opened any more");
+        qmp_fail(call, QMP_GENERIC,
+                 "the VNC server's address is -vnc's: no socket can be opened any more");
 }
 
 void qmp_event_vnc(struct qmp *qmp, enum vnc_change change, const struct qmp_vnc_info *info,

@@ -167,8 +167,7 @@ static bool paging(void *opaque, struct hv_paging *p, struct err *err)
                             .cr3 = n * 0x101u,
                             .cr4 = (uint64_t)(n >> 1 & 3) << 4 | (uint64_t)(n >> 3 & 1) << 12,
                             .efer = (uint64_t)(n >> 4 & 1) << 10};
-
-    return n || err_set(err, "refused");
+    return n < 32 || err_set(err, "refused");
 }
 
 static bool io_range(void *opaque, size_t index, struct qmp_io_range *range)
