@@ -59,9 +59,10 @@ static void start(struct fuzz *z)
 
 static void remote(struct fuzz *z, uint8_t op)
 {
-    static uint8_t buf[4 * 65536];
+    static uint8_t buf[4 * 0x5000];
     const unsigned width = 1u << (op >> 6) % 3;
-    const uint32_t at = take(z, 2), len = take(z, 2), count = take(z, 2);
+    /* All of the card's memory and a quarter more, but not for ever. */
+    const uint32_t at = take(z, 2), len = take(z, 2), count = take(z, 2) % 0x5000;
     out(z, 8, at);
     out(z, 9, at >> 8);
     out(z, 10, len);
