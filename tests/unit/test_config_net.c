@@ -463,6 +463,9 @@ static void test_user(void **state)
     assert_int_equal(netdev(0)->network.s_addr, 0);
     assert_int_equal(netdev(0)->netmask.s_addr, 0);
     assert_int_equal(netdev(0)->forward_count, 0);
+    accepted(BASE "-netdev user,id=u,ipv4=off,ipv6=on");
+    assert_true(netdev(0)->no_ipv4);
+    assert_true(netdev(0)->ipv6);
     accepted(BASE "-netdev user,id=u,net=10.9.8.7/255.255.0.0");
     assert_address(netdev(0)->network, "10.9.0.0");
     assert_address(netdev(0)->netmask, "255.255.0.0");
