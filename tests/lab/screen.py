@@ -97,3 +97,22 @@ class Screen:
     def cells_unlike(self, other):
         """The text cells in which two shots of one screen differ."""
         return [(c, r) for r in range(25) for c in range(80) if self.cell(c, r) != other.cell(c, r)]
+
+    def shades(self):
+        """The cells of the shading characters (B0h to B2h), whose two kinds of lines alternate."""
+        shaded = []
+        for row in range(25):
+            for column in range(80):
+                lines = [line[:24] for line in self.cell(column, row)]
+                if lines[0] != lines[1] and lines == lines[:2] * (CELL_H // 2):
+                    shaded.append((column, row))
+        return shaded
+
+    def without_ninth(self, cells):
+        """The screen with the ninth column of some cells black."""
+        data = bytearray(self.data)
+        for column, row in cells:
+            for y in range(row * CELL_H, (row + 1) * CELL_H):
+                start = (y * self.width + column * CELL_W + 8) * 3
+                data[start:start + 3] = bytes(3)
+        return Screen(self.width, self.height, bytes(data))
