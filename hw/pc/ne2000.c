@@ -201,6 +201,7 @@ static void page0_write(struct ne2000 *n, unsigned reg, uint8_t v)
         break;
     case P0_ISR:
         r->isr &= (uint8_t)(~v | ISR_RST);
+        ne2000_wants_reading(n);
         break;
     case P0_CRDA0_RSAR0:
         r->rsar = (uint16_t)((r->rsar & 0xFF00) | v);

@@ -59,6 +59,7 @@ struct ne2000 {
     uint8_t ram[NE2000_RAM_END - NE2000_RAM_FIRST];
     uint8_t prom[NE2000_PROM];
     bool rtl8029;
+    bool rx_held; /* a frame waits on the wire for room in the ring; found again after a move */
     struct net *net;
     void (*set_line)(struct ne2000 *n, bool level);
 };

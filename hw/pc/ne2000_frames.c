@@ -126,6 +126,7 @@ static enum net_taken receive(void *opaque, const uint8_t *frame, size_t len)
 {
     struct ne2000 *n = opaque;
     struct ne2000_regs *r = &n->regs;
+    n->rx_held = false;
     if (!r->running || (r->tcr & TCR_LB))
         return NET_DROPPED;
     if (len < NET_HEADER_LEN || len > FRAME_MAX)
@@ -143,8 +144,12 @@ static enum net_taken receive(void *opaque, const uint8_t *frame, size_t len)
     const size_t whole = len < NET_MIN_FRAME ? NET_MIN_FRAME : len;
     const unsigned pages = (unsigned)PAGES_OF(RING_HEADER + whole + FCS);
     const enum room room = ring_room(r, pages);
-    if (room == ROOM_LATER)
+    if (room == ROOM_LATER) {
+        n->rx_held = true;
+        ne2000_wants_reading(n);
+        ne2000_update_irq(n);
         return NET_HELD;
+    }
     if (room == ROOM_NEVER) {
         overflow(r, group);
         return NET_DROPPED;
@@ -160,8 +165,21 @@ static void received(void *opaque)
     ne2000_update_irq(opaque);
 }
 
+/*
+ * The chip would say OVW here and lose the frame. Ours waits, so the driver must keep a reason to
+ * look at the ring: one that leaves frames in it and acknowledges PRX after that (Linux' does,
+ * after nine) counts on those that follow to tell it again, and none can.
+ */
+void ne2000_wants_reading(struct ne2000 *n)
+{
+    if (n->rx_held)
+        n->regs.isr |= ISR_PRX;
+}
+
 void ne2000_update_receiver(struct ne2000 *n)
 {
+    if (!n->regs.running || (n->regs.tcr & TCR_LB)) /* what waits is thrown away */
+        n->rx_held = false;
     if (n->net)
         net_receiving(n->net, n->regs.running && !(n->regs.tcr & TCR_LB));
 }

@@ -106,6 +106,9 @@ extern const struct net_nic ne2000_nic;
 /* The receiver was switched on or off, or might have been. */
 void ne2000_update_receiver(struct ne2000 *n);
 
+/* While a frame waits for room, PRX stays, or comes back. */
+void ne2000_wants_reading(struct ne2000 *n);
+
 /* The ring changed: there may be room in it. */
 void ne2000_ring_changed(struct ne2000 *n);
 
