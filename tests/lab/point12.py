@@ -68,6 +68,8 @@ def udp(lab, guest, device, dom0, number, count, notes):
     dom0_before, guest_before = lost_in_dom0(lab), lost_in_guest(guest, device)[1]
     sent, received, wrong = counted(guest.command(f"labnet udp {dom0} put {count} 1472", 900), "UDP")
     in_dom0, in_guest = lost_in_dom0(lab) - dom0_before, lost_in_guest(guest, device)[1] - guest_before
+    if received < sent:
+        notes.append(lab.agent.must("tail -n 1 /var/log/labnet.log").strip())
     expect(not wrong and received + in_dom0 + in_guest >= sent and received > 0,
            f"from the guest: {sent} sent, {received} right, {wrong} wrong, lost in dom0 {in_dom0}, in the guest {in_guest}")
     notes.append(f"from it {received} of {sent}, lost in it {in_guest}")
@@ -89,7 +91,7 @@ def vlan(lab, guest, device, bridge):
 
 def arrivals(lab, guest, device, bridge, to, how=""):
     """Of SHOTS frames to an address, those that the guest's kernel gets to see."""
-    guest.tell(f"labnet count {device} {TYPE} 3000 {how}")
+    guest.tell(f"labnet count {device} {TYPE} 4000 {how}")
     guest.wait(r"^COUNTING\s", 60)
     lab.agent.must(f"/lab/labnet shoot {BRIDGES[bridge]} {to} {TYPE} {SHOTS}")
     count = guest.wait(r"^COUNT (\d+)\s", 60)
