@@ -8,9 +8,7 @@
 #include "block/block_int.h"
 
 #define CHUNK (1u << 20)
-#define PIECE                                                                           \
-    4096u /* what is the same at both ends of a chunk is not written, in pieces of this \
-           */
+#define PIECE 4096u /* the ends of a chunk that are the same below are not written, in these */
 
 enum copy_state { COPY_READING, COPY_WRITING, COPY_FLUSHING };
 

@@ -272,51 +272,57 @@ bool companion_ready(struct companion *c, struct err *err)
     return loop_watch(c->loop, &c->source, c->fd, EPOLLIN, answered, c, err);
 }
 
-bool companion_sleep_s3(struct companion *c, struct err *err)
+/* Sends a request without arguments. */
+static bool order(struct companion *c, enum op op, struct err *err)
 {
-    struct request r = {.op = OP_SLEEP_S3};
-    if (c->asleep) /* it is slow; another vCPU asks as well */
-        return true;
-    if (!ask(c, &r))
-        return err_set(err, "cannot ask the companion process: %s", strerror(errno));
-    c->asleep = true;
-    uint64_t deadline = monotonic_ns() + SLEEP_MS * NS_PER_MS;
+    const struct request r = {.op = op};
+    return ask(c, &r) || err_set(err, "cannot ask the companion process: %s", strerror(errno));
+}
+
+/* Takes replies until replied() has cleared *waiting. False with errno: wait_reply's. */
+static bool wait_until_replied(struct companion *c, const bool *waiting, unsigned ms)
+{
+    const uint64_t deadline = monotonic_ns() + ms * NS_PER_MS;
     struct reply reply;
-    while (c->asleep) {
+    while (*waiting) {
         if (!wait_reply(c, deadline, &reply))
-            return errno == ETIMEDOUT ||
-                   err_set(err, "the companion process has ended"); /* the loop hears it too */
+            return false;
         replied(c, &reply);
     }
+    return true;
+}
+
+bool companion_sleep_s3(struct companion *c, struct err *err)
+{
+    if (c->asleep) /* it is slow; another vCPU asks as well */
+        return true;
+    if (!order(c, OP_SLEEP_S3, err))
+        return false;
+    c->asleep = true;
+    if (!wait_until_replied(c, &c->asleep, SLEEP_MS))
+        return errno == ETIMEDOUT ||
+               err_set(err, "the companion process has ended"); /* the loop hears it too */
     return !c->sleep_error || err_set(err, "Xen refuses: %s", strerror(c->sleep_error));
 }
 
 bool companion_wake_s3(struct companion *c, struct err *err)
 {
-    struct request r = {.op = OP_WAKE_S3};
-    return ask(c, &r) || err_set(err, "cannot ask the companion process: %s", strerror(errno));
+    return order(c, OP_WAKE_S3, err);
 }
 
 bool companion_press_power(struct companion *c, struct err *err)
 {
-    struct request r = {.op = OP_PRESS_POWER};
-    return ask(c, &r) || err_set(err, "cannot ask the companion process: %s", strerror(errno));
+    return order(c, OP_PRESS_POWER, err);
 }
 
 /* An answer that comes too late is the next one's, if it is asked again: older by a moment. */
 bool companion_get_paging(struct companion *c, struct hv_paging *paging, struct err *err)
 {
-    struct request r = {.op = OP_PAGING};
-    if (!ask(c, &r))
-        return err_set(err, "cannot ask the companion process: %s", strerror(errno));
+    if (!order(c, OP_PAGING, err))
+        return false;
     c->paging_wanted = true;
-    uint64_t deadline = monotonic_ns() + PAGING_MS * NS_PER_MS;
-    struct reply reply;
-    while (c->paging_wanted) {
-        if (!wait_reply(c, deadline, &reply))
-            return err_set(err, "the companion process does not answer: %s", strerror(errno));
-        replied(c, &reply);
-    }
+    if (!wait_until_replied(c, &c->paging_wanted, PAGING_MS))
+        return err_set(err, "the companion process does not answer: %s", strerror(errno));
     *paging = c->paging.paging;
     return !c->paging.error ||
            err_set(err, "the vCPU's registers: Xen refuses: %s%s", strerror(c->paging.error),
