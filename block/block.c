@@ -383,6 +383,11 @@ bool block_inactivate(struct block *block, struct err *err)
     return true;
 }
 
+bool block_stat(const struct block *block, struct stat *file)
+{
+    return block->driver->stat && block->driver->stat(block, file);
+}
+
 bool block_lies_on(const struct block *block, int fd, struct err *err)
 {
     struct stat st;

@@ -39,6 +39,9 @@ struct block_driver {
     /* Whether the image that this one lies on is that file. NULL: it lies on none. */
     bool (*lies_on)(const struct block *block, const struct stat *file);
 
+    /* Which file the image is in, as it is open. NULL: it is never looked for. */
+    bool (*stat)(const struct block *block, struct stat *file);
+
     void (*close)(struct block *block); /* frees block->image; nothing is under way */
 
     /* Only what formats may be put on (raw_open_container): the bytes it has now; *fixed: it cannot
@@ -102,6 +105,9 @@ void block_start_checked(struct block_request *request); /* block_submit without
 struct block *block_new(struct loop *loop, const struct block_config *config,
                         const struct block_driver *driver, void *image, uint64_t bytes,
                         struct err *err);
+
+/* The file that the image is in, as it is open, whatever its name leads to now; false: unknown. */
+bool block_stat(const struct block *block, struct stat *file);
 
 /* Ends a request, now: calls done(). Not inside block_submit. */
 void block_finish(struct block_request *request, int error);

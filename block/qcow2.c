@@ -95,11 +95,6 @@ static bool open_backing(struct qcow2 *q, const struct block_config *config,
     if (!path)
         return err_set(err, "disk %s: out of memory", q->id);
     below.file = path;
-    struct stat st;
-    if (stat(path, &st) == 0) { /* else opening it tells */
-        q->backing_dev = st.st_dev;
-        q->backing_ino = st.st_ino;
-    }
     if (below.format == BLOCK_FORMAT_RAW)
         q->backing = block_open(q->loop, &below, err);
     else
@@ -167,8 +162,17 @@ static bool qcow2_lock(struct block *block, struct err *err)
 static bool qcow2_lies_on(const struct block *block, const struct stat *file)
 {
     const struct qcow2 *q = block->image;
+    struct stat st;
 
-    return q->backing && file->st_dev == q->backing_dev && file->st_ino == q->backing_ino;
+    return q->backing && block_stat(q->backing, &st) && file->st_dev == st.st_dev &&
+           file->st_ino == st.st_ino;
+}
+
+static bool qcow2_stat(const struct block *block, struct stat *file)
+{
+    const struct qcow2 *q = block->image;
+
+    return block_stat(q->file, file);
 }
 
 static void qcow2_wait(struct block *block)
@@ -264,6 +268,7 @@ static const struct block_driver qcow2_driver = {
     .unlock = qcow2_unlock,
     .resize = qcow2_resize,
     .lies_on = qcow2_lies_on,
+    .stat = qcow2_stat,
     .close = qcow2_close,
 };
 
@@ -334,14 +339,14 @@ static struct block *open_image(struct loop *loop, const struct block_config *co
                                  .read_only = config->read_only};
     struct stat st;
 
-    if ((config->fd >= 0 ? fstat(config->fd, &st) : stat(config->file, &st)) == 0) {
-        chain.dev = st.st_dev;
-        chain.ino = st.st_ino;
-    }
     if (!file)
         file = raw_open_container(loop, &below, err);
     if (!file)
         return NULL;
+    if (block_stat(file, &st)) {
+        chain.dev = st.st_dev;
+        chain.ino = st.st_ino;
+    }
     struct qcow2 *q = new_image(loop, config, file);
     if (!q) {
         err_set(err, "disk %s: out of memory", config->id);

@@ -266,8 +266,6 @@ struct qcow2 {
     uint8_t compression;
     bool extended;
     char *backing_name, *backing_format;
-    dev_t backing_dev; /* its file … */
-    ino_t backing_ino;
 
     unsigned l2_bits, entry_bits, ref_bits; /* log2: entries of an L2 table, bytes of one, refcounts
                                                of a block */

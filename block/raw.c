@@ -645,6 +645,13 @@ static bool raw_resize(struct block *block, uint64_t bytes, struct err *err)
     return true;
 }
 
+static bool raw_stat(const struct block *block, struct stat *file)
+{
+    const struct raw *raw = block->image;
+
+    return fstat(raw->file.fd, file) == 0;
+}
+
 static const struct block_driver raw_driver = {
     .submit = raw_submit,
     .wait = raw_wait,
@@ -653,6 +660,7 @@ static const struct block_driver raw_driver = {
     .length = raw_length,
     .resize = raw_resize,
     .tray = raw_tray,
+    .stat = raw_stat,
     .close = raw_close,
 };
 

@@ -190,6 +190,30 @@ static void test_refused(void **state)
     block_close(top);
 }
 
+/* The name of the file below leads elsewhere meanwhile: it is the open file that counts. */
+static void test_renamed(void **state)
+{
+    static const char *const formats[] = {"raw", "qcow2"};
+    struct err err;
+
+    (void)state;
+    if (!tools_there())
+        skip();
+    for (unsigned i = 0; i < 2; i++) {
+        make(formats[i], 8, 8);
+        struct block *top = open_stopped();
+        tools_must("mv '%s' '%s.old' && truncate -s 8M '%s'", base, base, base);
+        int other = open(base, O_RDWR);
+        assert_int_equal(rename(image_path("base.old"), base), 0);
+        int real = open(base, O_RDWR);
+        assert_true(block_lies_on(top, real, &err));
+        assert_false(block_lies_on(top, other, &err));
+        close(real);
+        close(other);
+        block_close(top);
+    }
+}
+
 /* `cont` in the middle of it: the overlay shows what it did. */
 static void test_cut_short(void **state)
 {
@@ -246,6 +270,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_qcow2, image_setup, image_teardown),
         cmocka_unit_test_setup_teardown(test_other_sizes, image_setup, image_teardown),
         cmocka_unit_test_setup_teardown(test_refused, image_setup, image_teardown),
+        cmocka_unit_test_setup_teardown(test_renamed, image_setup, image_teardown),
         cmocka_unit_test_setup_teardown(test_cut_short, image_setup, image_teardown),
         cmocka_unit_test_setup_teardown(test_error, image_setup, image_teardown),
     };
