@@ -10,10 +10,11 @@
  *   labnet udp IP put|get COUNT SIZE      datagrams as fast as they go; "UDP sent received wrong"
  *   labnet shoot DEV MAC TYPE COUNT       frames of an Ethernet type to that address
  *   labnet count DEV TYPE MS [promisc|multi MAC]   those that arrive in that time: "COUNT n"
- *   labnet ring DEV RX TX                 ring sizes (ETHTOOL_SRINGPARAM); "RING rx tx", as they
- * are now labnet offload DEV NAME on|off        tso, sg, tx, rx labnet link DEV "LINK 0|1" as the
- * driver says labnet updown DEV TIMES               interface down and up again labnet stats DEV
- * "STAT name value" of /proc/net/dev and the driver's own
+ *   labnet ring DEV RX TX                 ring sizes (ETHTOOL_SRINGPARAM), then "RING rx tx"
+ *   labnet offload DEV NAME on|off        tso, sg, tx, rx
+ *   labnet link DEV                       "LINK 0|1" as the driver says
+ *   labnet updown DEV TIMES               interface down and up again
+ *   labnet stats DEV                      "STAT name value", also the driver's own
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -42,7 +43,7 @@
 #define UDP_PORT 5002
 #define CHUNK    (64u << 10)
 #define SHOT_US  20000
-#define QUIET_MS 2000 /* so long without a datagram is the end of them */
+#define QUIET_MS 10000 /* so long without a datagram is the end; a busy lab pauses for seconds */
 
 static _Noreturn void die(const char *what)
 {
@@ -219,13 +220,13 @@ static void big_buffer(int fd)
     setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size));
 }
 
-/* Until nothing has come for a while. */
-static void gather(int fd, struct datagram *counted, int first_ms)
+/* Until all have come, or none for a while. */
+static void gather(int fd, struct datagram *counted)
 {
     static uint8_t buf[65536], seen[65536];
     uint32_t strangers = 0, missing = 0;
     memset(seen, 0, sizeof(seen));
-    while (readable(fd, counted->received ? QUIET_MS : first_ms)) {
+    while (counted->received < counted->count && readable(fd, QUIET_MS)) {
         ssize_t n = recv(fd, buf, sizeof(buf), 0);
         struct datagram d = {0};
         if (n >= (ssize_t)sizeof(d))
@@ -234,9 +235,9 @@ static void gather(int fd, struct datagram *counted, int first_ms)
             strangers++;
             continue;
         }
-        if (right(buf, (size_t)n)) {
+        if (right(buf, (size_t)n) && d.number < sizeof(seen) && !seen[d.number]) {
             counted->received++;
-            seen[d.number % sizeof(seen)] = 1;
+            seen[d.number] = 1;
         } else {
             counted->wrong++;
         }
@@ -269,7 +270,8 @@ static int do_udp(const char *ip, bool put, uint32_t count, uint32_t size)
             d.kind != ORDER_COUNTED)
             die("answer");
     } else {
-        gather(fd, &d, 10000);
+        d.count = count;
+        gather(fd, &d);
     }
     printf("UDP %u %u %u\n", count, d.received, d.wrong);
     return d.wrong != 0;
@@ -288,7 +290,7 @@ static void serve_udp(int fd)
     if (d.kind == ORDER_PUT) {
         struct datagram counted = {.kind = ORDER_COUNTED, .count = d.count};
         sendto(fd, &counted, sizeof(counted), 0, (struct sockaddr *)&from, len);
-        gather(fd, &counted, 10000);
+        gather(fd, &counted);
         sendto(fd, &counted, sizeof(counted), 0, (struct sockaddr *)&from, len);
     }
 }
