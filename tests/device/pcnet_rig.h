@@ -332,4 +332,22 @@ static inline void driver_send(struct pcnet_rig *t, unsigned at, size_t len, uin
     run(t);
 }
 
+/* --- one card for each test --- */
+
+static struct pcnet_rig *t;
+
+static inline int setup(void **state)
+{
+    (void)state;
+    t = pcnet_rig_new();
+    return 0;
+}
+
+static inline int teardown(void **state)
+{
+    (void)state;
+    pcnet_rig_free(t);
+    return 0;
+}
+
 #endif

@@ -312,4 +312,29 @@ static inline size_t take_packet(struct rtl8139_rig *t, const uint8_t *to, size_
     return size;
 }
 
+/* ---- One card for each test ---- */
+
+static struct rtl8139_rig *t;
+
+static inline int setup(void **state)
+{
+    (void)state;
+    t = rtl8139_rig_new(true);
+    return 0;
+}
+
+static inline int setup_rtl8139c(void **state)
+{
+    (void)state;
+    t = rtl8139_rig_new_chip(false, true);
+    return 0;
+}
+
+static inline int teardown(void **state)
+{
+    (void)state;
+    rtl8139_rig_free(t);
+    return 0;
+}
+
 #endif

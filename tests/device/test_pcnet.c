@@ -5,22 +5,6 @@
 
 #include "hw/pc/pcnet_int.h"
 
-static struct pcnet_rig *t;
-
-static int setup(void **state)
-{
-    (void)state;
-    t = pcnet_rig_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    pcnet_rig_free(t);
-    return 0;
-}
-
 /* --- configuration space and ports --- */
 
 static void configuration_space(void **state)

@@ -5,22 +5,7 @@
 
 #include "hw/pc/nic.h"
 
-static struct pcnet_rig *t;
 static uint8_t frame[NET_MAX_FRAME];
-
-static int setup(void **state)
-{
-    (void)state;
-    t = pcnet_rig_new();
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    pcnet_rig_free(t);
-    return 0;
-}
 
 static const uint8_t broadcast[6] = {255, 255, 255, 255, 255, 255};
 static const uint8_t group[6] = {0x01, 0x00, 0x5E, 0x00, 0x00, 0x01};

@@ -3,22 +3,6 @@
  */
 #include "tests/device/rtl8139_rig.h"
 
-static struct rtl8139_rig *t;
-
-static int setup(void **state)
-{
-    (void)state;
-    t = rtl8139_rig_new(true);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    rtl8139_rig_free(t);
-    return 0;
-}
-
 /* ---- Sending ---- */
 
 static void frames_are_sent(void **state)

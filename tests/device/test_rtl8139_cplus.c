@@ -33,22 +33,7 @@
 #define RX_BUFFERS 16
 
 static const uint8_t tag[] = {0x81, 0x00, 0x12, 0x34};
-static struct rtl8139_rig *t;
 static unsigned tx_at, rx_at;
-
-static int setup(void **state)
-{
-    (void)state;
-    t = rtl8139_rig_new(true);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    rtl8139_rig_free(t);
-    return 0;
-}
 
 static void put_rx(unsigned i, uint32_t flags, uint32_t size)
 {

@@ -2,22 +2,6 @@
 /* RTL8139: registers after each kind of reset and what they keep, EEPROM, time. */
 #include "tests/device/rtl8139_rig.h"
 
-static struct rtl8139_rig *t;
-
-static int setup(void **state)
-{
-    (void)state;
-    t = rtl8139_rig_new(true);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    rtl8139_rig_free(t);
-    return 0;
-}
-
 /* ---- Registers ---- */
 
 static void configuration_space(void **state)

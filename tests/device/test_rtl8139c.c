@@ -3,22 +3,6 @@
  * 8139too drives it. test_rtl8139.c has C mode itself. */
 #include "tests/device/rtl8139_rig.h"
 
-static struct rtl8139_rig *t;
-
-static int setup(void **state)
-{
-    (void)state;
-    t = rtl8139_rig_new_chip(false, true);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    rtl8139_rig_free(t);
-    return 0;
-}
-
 /* What drivers look at: 8139too leaves revisions from 20h on to 8139cp, rl and re go by HWVERID. */
 static void identity(void **state)
 {
@@ -216,7 +200,7 @@ static void standard(void **state)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup_rtl8139c, teardown)
     const struct CMUnitTest tests[] = {
         TEST(identity), TEST(no_cplus_registers), TEST(no_cplus_mode), TEST(traffic_of_8139too),
         TEST(a_move),   TEST(state_is_its_own),   TEST(standard),
