@@ -15,6 +15,7 @@ from work import say
 
 SCREENS = {"cirrusdrmfb": "Linux's text console on its cirrus driver",
            **{f"x-{driver}": f"X.org with its {driver} driver" for driver in DRIVERS}}
+IDT = 0xFFFFFE0000000000  # where 64-bit Linux maps its interrupt table (Documentation/arch/x86/x86_64/mm.rst)
 
 
 def config(name, dm, display, tablet):
@@ -80,6 +81,21 @@ def corners(guest, viewer, name):
     return f"0..{most[0]}, 0..{most[1]}"
 
 
+def monitor_reads(lab, guest):
+    """What the monitor's x says of the guest's interrupt table, through the guest's own page tables, is what Linux says:
+    the gate of vector 0 leads to its handler (AMD64 APM volume 2, 4.8.3)."""
+    symbol = guest.command("grep -w asm_exc_divide_error /proc/kallsyms").split()
+    text = lab.agent.must(f"xl qemu-monitor-command {guest.name} 'x /2gx {IDT:#x}'", 120)
+    match = re.search(rf"^{IDT:x}: 0x([0-9a-f]{{16}}) 0x([0-9a-f]{{16}})\s*$", text, re.M)
+    expect(match, f"x says: {text}")
+    low, high = (int(n, 16) for n in match.groups())
+    selector, kind = low >> 16 & 0xFFFF, low >> 40 & 0xFF
+    handler = low & 0xFFFF | low >> 48 << 16 | (high & 0xFFFFFFFF) << 32
+    expect((selector, kind, handler) == (0x10, 0x8E, int(symbol[0], 16)),
+           f"the gate is {low:016x} {high:016x}, the handler at {symbol[0]}")
+    return f"{handler:#x}"
+
+
 def pictures(lab, report, guest, stock):
     viewer = Viewer(lab.outer)
     with report.check("11.2", "the USB tablet: all four corners exactly") as notes:
@@ -92,6 +108,8 @@ def pictures(lab, report, guest, stock):
             expect(not wrong, f"{wrong}; see screen-{which}.ppm")
             notes.append(f"{mine.width}x{mine.height}")
     viewer.close()
+    with report.check(f"11.{3 + len(SCREENS)}", "the monitor's x through the guest's page tables: its interrupt table") as notes:
+        notes.append(monitor_reads(lab, guest))
 
 
 def run(lab, report, _points):
@@ -105,7 +123,7 @@ def run(lab, report, _points):
         if report.failed == before:
             pictures(lab, report, guest, stock)
     guest = start(lab, "pvinput", disk="screen-pv.img", tablet=False)
-    number = 3 + len(SCREENS)
+    number = 4 + len(SCREENS)
     with guests.life(guest):
         with report.check(f"11.{number}", "PV keyboard and pointer: no waiting at boot, all four corners") as notes:
             guest.create()
