@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Point 12: network cards under Linux's own drivers, on dom0's bridges.
-LAB_CARDS=pcnet,ne2k_pci,8139too in the environment: these only."""
-
-import os
+LAB_ONLY=pcnet,ne2k_pci,8139too in the environment: these only."""
 
 import guest as guests
 from guest import raw_disk
 from networks import BRIDGES, address, bridges, counted, mac, stats, tap, vif
 from report import expect
+from work import wanted
 
 MIB = 1 << 20
 # model of the card, driver, MiB each way by TCP, datagrams each way; an NE2000 costs some 45 exits a frame, 60 KB/s here
@@ -150,11 +149,6 @@ def two_bridges(report, guest, number, card_number):
         ping(guest, address(1, 1), 1400)
 
 
-def chosen(cards, column):
-    names = os.environ.get("LAB_CARDS")
-    return [entry for entry in cards if not names or entry[column] in names.split(",")]
-
-
 def life(lab, report, name, number, cards, extra, **options):
     """A guest with cards, and one more on the second bridge if wanted; gives the number of the next check."""
     vifs = [vif(model, i) for i, (model, *_) in enumerate(cards)] + ([vif("rtl8139", len(cards), 1)] if extra else [])
@@ -177,7 +171,8 @@ def life(lab, report, name, number, cards, extra, **options):
 
 def run(lab, report, _points):
     bridges(lab)
-    new, old = chosen(CARDS, 0), chosen(OLD_CARDS, 1)
+    new = [entry for entry in CARDS if wanted(entry[0])]
+    old = [entry for entry in OLD_CARDS if wanted(entry[1])]
     if new:
         life(lab, report, "net", 1, new, True)
     if old:

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Point 13: guests that start from the network: iPXE's ROMs and drivers, a kernel by TFTP from dom0.
-LAB_CARDS=pcnet,ncd in the environment: these only."""
-
-import os
+LAB_ONLY=pcnet,ncd in the environment: these only."""
 
 import guest as guests
 import pxe
 from guest import raw_disk
 from networks import BRIDGES, address, bridges, counted, mac, vif
 from report import expect
+from work import wanted
 
 # model of the card, Linux's driver, how long its start may take: iPXE reads an NE2000 word by word, each an exit; 11 MB take half an hour
 CARDS = [("e1000", "e1000", 900), ("rtl8139", "8139cp", 900), ("pcnet", "pcnet32", 900), ("e1000-82545em", "e1000", 900),
@@ -55,14 +54,13 @@ def next_in_order(lab, report, number):
 
 
 def run(lab, report, _points):
-    names = os.environ.get("LAB_CARDS")
     bridges(lab)
     pxe.serve(lab)
     try:
-        if not names or "ncd" in names.split(","):
+        if wanted("ncd"):
             next_in_order(lab, report, "13.1")
         for index, (model, driver, seconds) in enumerate(CARDS):
-            if not names or model in names.split(","):
+            if wanted(model):
                 from_network(lab, report, f"13.{index + 2}", index, model, driver, seconds)
     finally:
         pxe.stop(lab)

@@ -17,7 +17,13 @@ WORK = Path(os.environ.get("LAB_DIR", REPO / "build" / "lab")).resolve()
 # Every wait has an upper bound; on a busy or slow machine multiply them all.
 PATIENCE = float(os.environ.get("LAB_PATIENCE", "1"))
 VERBOSE = bool(os.environ.get("V"))
+ONLY = os.environ.get("LAB_ONLY", "").replace(",", " ").split()
 START = time.monotonic()
+
+
+def wanted(*names):
+    """Whether this part of a long point is asked for; all of it without LAB_ONLY."""
+    return not ONLY or any(name in ONLY for name in names)
 
 
 class LabError(Exception):
