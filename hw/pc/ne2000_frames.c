@@ -29,16 +29,22 @@ static bool in_ring(const struct ne2000_regs *r, unsigned page)
 
 enum room { ROOM, ROOM_LATER, ROOM_NEVER };
 
-/* Whether `pages` can be filled from CURR on so that the next page is still not BNRY. A boundary
- * outside of the ring is never met. */
+/*
+ * Whether `pages` can be filled from CURR on so that the next page is still not BNRY. A boundary
+ * outside of the ring is never met, but for the page before it: drivers that keep BNRY behind the
+ * next frame (Linux') write that one when the next frame is the ring's first, and mean the last.
+ * Silicon does not meet it either, and is saved by how slowly frames come; here a whole ring comes
+ * at once.
+ */
 static enum room ring_room(const struct ne2000_regs *r, unsigned pages)
 {
     const unsigned ring = ring_pages(r);
     if (pages >= ring || !in_ring(r, r->curr))
         return ROOM_NEVER;
-    if (!in_ring(r, r->bnry))
+    const unsigned bnry = r->bnry + 1 == r->pstart ? r->pstop - 1 : r->bnry;
+    if (!in_ring(r, bnry))
         return ROOM;
-    const unsigned ahead = (ring + r->bnry - r->curr) % ring; /* 0: all of it is free */
+    const unsigned ahead = (ring + bnry - r->curr) % ring; /* 0: all of it is free */
     return !ahead || pages < ahead ? ROOM : ROOM_LATER;
 }
 

@@ -189,7 +189,7 @@ static void one_page_stays_free(void **state)
 /* A boundary that is never met stops nothing; a beginning that is nowhere is an overflow. */
 static void pointers_beside_the_ring(void **state)
 {
-    static const uint8_t beside[] = {0x00, FIRST_RX - 1, LAST, 0xC0, 0xFF};
+    static const uint8_t beside[] = {0x00, FIRST_RX - 2, LAST, 0xC0, 0xFF};
     struct net_stats stats;
     (void)state;
     for (unsigned i = 0; i < sizeof(beside); i++) {
@@ -209,6 +209,25 @@ static void pointers_beside_the_ring(void **state)
         assert_int_equal(in(ISR), OVW | RST);
         assert_int_equal(curr(), beside[i]);
     }
+}
+
+/* Linux writes the page before the next frame as the boundary, also when that is before the ring:
+ * nothing that it has not read is written over. */
+static void a_boundary_just_before_the_ring(void **state)
+{
+    struct net_stats stats;
+    unsigned taken = 0;
+    (void)state;
+    start(0x04);
+    out(BNRY, FIRST_RX - 1);
+    do {
+        deliver(1514, NULL, (uint8_t)taken++);
+        net_stats(net, &stats);
+    } while (!stats.rx_waiting && taken < 100);
+    assert_int_equal(taken, (LAST - FIRST_RX - 1) / 6 + 1);
+    uint8_t page = FIRST_RX;
+    for (unsigned i = 0; i < taken; i++)
+        page = take(page, 1514, NULL, (uint8_t)i, 0x01);
 }
 
 /* A ring in which a frame never fits. */
@@ -265,6 +284,7 @@ int main(void)
         TEST(a_frame_that_waits_calls_the_driver),
         TEST(one_page_stays_free),
         TEST(pointers_beside_the_ring),
+        TEST(a_boundary_just_before_the_ring),
         TEST(overflow),
         TEST(monitor_mode_and_tally),
     };
