@@ -75,6 +75,7 @@ static const struct state_field regs_state[] = {
     STATE_UINT(struct ne2000_regs, pstop),
     STATE_UINT(struct ne2000_regs, bnry),
     STATE_UINT(struct ne2000_regs, curr),
+    STATE_BOOL(struct ne2000_regs, taken),
     STATE_UINT(struct ne2000_regs, tpsr),
     STATE_UINT(struct ne2000_regs, tbcr),
     STATE_UINT(struct ne2000_regs, rsar),
@@ -186,6 +187,7 @@ static void page0_write(struct ne2000 *n, unsigned reg, uint8_t v)
         break;
     case P0_BNRY:
         r->bnry = v;
+        r->taken = true;
         if (r->running) /* packets have been taken out: 10.3, ISR */
             r->isr &= (uint8_t)~ISR_RST;
         ne2000_ring_changed(n);
@@ -201,7 +203,8 @@ static void page0_write(struct ne2000 *n, unsigned reg, uint8_t v)
         break;
     case P0_ISR:
         r->isr &= (uint8_t)(~v | ISR_RST);
-        ne2000_wants_reading(n);
+        if (v & ISR_PRX)
+            ne2000_wants_reading(n);
         break;
     case P0_CRDA0_RSAR0:
         r->rsar = (uint16_t)((r->rsar & 0xFF00) | v);

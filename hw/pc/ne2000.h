@@ -36,6 +36,7 @@ struct ne2000_regs {
     bool running; /* started, and not stopped since */
     uint8_t isr, imr, dcr, tcr, rcr, tsr, rsr;
     uint8_t pstart, pstop, bnry, curr;
+    bool taken; /* BNRY has moved since PRX was set */
     uint8_t tpsr;
     uint16_t tbcr;
     uint16_t rsar, rbcr; /* of the remote DMA: where it is and what is left */

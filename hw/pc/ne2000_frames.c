@@ -27,21 +27,33 @@ static bool in_ring(const struct ne2000_regs *r, unsigned page)
     return page >= r->pstart && page < r->pstop;
 }
 
+/*
+ * BNRY, but for the page before the ring: drivers that keep it one behind the next frame (Linux')
+ * write that when the next frame is the ring's first, and mean the last. Silicon does not meet it
+ * there, and is saved by how slowly frames come; here a whole ring comes at once.
+ */
+static unsigned boundary(const struct ne2000_regs *r)
+{
+    return r->bnry + 1 == r->pstart ? r->pstop - 1u : r->bnry;
+}
+
+/* Whether frames are left in the ring, BNRY being the page that is read next or the one before. */
+static bool has_unread(const struct ne2000_regs *r)
+{
+    const unsigned bnry = boundary(r), next = bnry + 1 == r->pstop ? r->pstart : bnry + 1;
+    return in_ring(r, r->curr) && in_ring(r, bnry) && r->curr != bnry && r->curr != next;
+}
+
 enum room { ROOM, ROOM_LATER, ROOM_NEVER };
 
-/*
- * Whether `pages` can be filled from CURR on so that the next page is still not BNRY. A boundary
- * outside of the ring is never met, but for the page before it: drivers that keep BNRY behind the
- * next frame (Linux') write that one when the next frame is the ring's first, and mean the last.
- * Silicon does not meet it either, and is saved by how slowly frames come; here a whole ring comes
- * at once.
- */
+/* Whether `pages` can be filled from CURR on so that the next page is still not BNRY. A boundary
+ * outside of the ring is never met. */
 static enum room ring_room(const struct ne2000_regs *r, unsigned pages)
 {
     const unsigned ring = ring_pages(r);
     if (pages >= ring || !in_ring(r, r->curr))
         return ROOM_NEVER;
-    const unsigned bnry = r->bnry + 1 == r->pstart ? r->pstop - 1 : r->bnry;
+    const unsigned bnry = boundary(r);
     if (!in_ring(r, bnry))
         return ROOM;
     const unsigned ahead = (ring + bnry - r->curr) % ring; /* 0: all of it is free */
@@ -162,6 +174,7 @@ static enum net_taken receive(void *opaque, const uint8_t *frame, size_t len)
     }
     r->rsr = group | RSR_PRX;
     store(n, frame, len, pages);
+    r->taken = r->taken && (r->isr & ISR_PRX);
     r->isr |= ISR_PRX;
     return NET_TAKEN;
 }
@@ -172,13 +185,14 @@ static void received(void *opaque)
 }
 
 /*
- * The chip would say OVW here and lose the frame. Ours waits, so the driver must keep a reason to
- * look at the ring: one that leaves frames in it and acknowledges PRX after that (Linux' does,
- * after nine) counts on those that follow to tell it again, and none can.
+ * A driver that takes frames out, leaves others in the ring and acknowledges PRX after that (Linux'
+ * does, after nine) counts on those that follow to tell it again. None can while one waits for room
+ * (the chip would say OVW here, and lose it), and the last of a burst has none behind it. One that
+ * acknowledges first and then takes out what is there is not called in vain.
  */
 void ne2000_wants_reading(struct ne2000 *n)
 {
-    if (n->rx_held)
+    if (n->rx_held || (n->regs.taken && n->regs.running && has_unread(&n->regs)))
         n->regs.isr |= ISR_PRX;
 }
 

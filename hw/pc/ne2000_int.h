@@ -106,7 +106,8 @@ extern const struct net_nic ne2000_nic;
 /* The receiver was switched on or off, or might have been. */
 void ne2000_update_receiver(struct ne2000 *n);
 
-/* While a frame waits for room, PRX stays, or comes back. */
+/* While a frame waits for room, or some are left in the ring after others were taken out, PRX stays
+ * when it is acknowledged. */
 void ne2000_wants_reading(struct ne2000 *n);
 
 /* The ring changed: there may be room in it. */

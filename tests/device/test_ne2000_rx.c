@@ -168,6 +168,41 @@ static void a_frame_that_waits_calls_the_driver(void **state)
     assert_int_equal(in(ISR), PRX);
 }
 
+/* Linux takes nine and leaves; who acknowledges first and then takes all is called once. */
+static void frames_that_are_left_call_the_driver(void **state)
+{
+    uint8_t page = FIRST_RX;
+    (void)state;
+    start(0x04);
+    out(IMR, PRX);
+    for (unsigned i = 0; i < 12; i++)
+        deliver(100, NULL, (uint8_t)i);
+    for (unsigned i = 0; i < 9; i++)
+        page = take(page, 100, NULL, (uint8_t)i, 0x01);
+    out(ISR, PRX | RDC);
+    assert_int_equal(in(ISR), PRX);
+    assert_true(rig->hv->isa[LINE]);
+    for (unsigned i = 9; i < 12; i++)
+        page = take(page, 100, NULL, (uint8_t)i, 0x01);
+    out(ISR, PRX | RDC);
+    assert_int_equal(in(ISR), 0);
+
+    for (unsigned i = 0; i < 6; i++) {
+        deliver(100, NULL, (uint8_t)i);
+        deliver(100, NULL, (uint8_t)i);
+        out(ISR, PRX | RDC);
+        assert_int_equal(in(ISR), 0);
+        assert_false(rig->hv->isa[LINE]);
+        page = take(page, 100, NULL, (uint8_t)i, 0x01);
+        page = take(page, 100, NULL, (uint8_t)i, 0x01);
+    }
+    deliver(100, NULL, 1); /* stopped with one in the ring */
+    out(BNRY, LAST - 1);
+    out(CR, ABORT | STP);
+    out(ISR, 0xFF);
+    assert_int_equal(in(ISR)&PRX, 0);
+}
+
 /* To the last page but one: CURR on BNRY would be an empty ring. */
 static void one_page_stays_free(void **state)
 {
@@ -282,6 +317,7 @@ int main(void)
         TEST(filters),
         TEST(a_full_ring_holds_the_wire),
         TEST(a_frame_that_waits_calls_the_driver),
+        TEST(frames_that_are_left_call_the_driver),
         TEST(one_page_stays_free),
         TEST(pointers_beside_the_ring),
         TEST(a_boundary_just_before_the_ring),
