@@ -37,9 +37,14 @@ def is_installer(screen):
 
 
 def still(viewer):
-    """The screen once it stands still, and the text cells that blink in it."""
-    viewer.ask("settle 2500 60")
-    first, blinking = viewer.screen(), set()
+    """The installer's screen once it stands still (a black one may come first, and stay for seconds), and the text cells
+    that blink in it."""
+    while True:
+        viewer.until(is_installer, 900, "a screen of the installer's")
+        viewer.ask("settle 2500 60")
+        first, blinking = viewer.screen(), set()
+        if is_installer(first):
+            break
     for _ in range(4 if first.is_text() else 0):
         viewer.ask("wait 1")
         blinking.update(first.cells_unlike(viewer.screen()))
@@ -48,12 +53,15 @@ def still(viewer):
 
 def installer_screens(_guest, viewer):
     """(name, screen, blinking cells) of each screen of the walk."""
-    viewer.until(is_installer, 900, "the installer's first screen")
-    yield ("first", *still(viewer))
+    before, blinking = still(viewer)
+    yield "first", before, blinking
     for name, keys in WALK.items():
         for key in keys:
             viewer.ask(f"key {key:x}")
-        yield (name, *still(viewer))
+        old = before.without(blinking).data
+        viewer.until(lambda s, cells=blinking, old=old: s.without(cells).data != old, 120, "the keys' effect")
+        before, blinking = still(viewer)
+        yield name, before, blinking
 
 
 def mode_screens(guest, viewer):
