@@ -19,7 +19,7 @@ TITLES = {"modes": "the VGA BIOS's modes, text, planar, packed and direct colour
           "installer": "the text installer's first screens, keys typed in it"}
 # What is typed in the installer, screen by screen: X11's numbers of Down, Return, Page Down, Tab.
 DOWN, RETURN, PAGE_DOWN, TAB = 0xFF54, 0xFF0D, 0xFF56, 0xFF09
-WALK = {"down": [DOWN, DOWN, DOWN], "page": [PAGE_DOWN], "buttons": [TAB], "country": [0xFF50, RETURN]}
+WALK = {"next": [RETURN], "down": [DOWN, DOWN, DOWN], "page": [PAGE_DOWN], "buttons": [TAB]}
 
 
 def config(name, what, card, dm, display):
