@@ -3,7 +3,8 @@
  * fuzz_net_user: a hostile guest of the user-mode network, and hosts that it talks to or that call
  * it. The process' work (user_slirp.c with libslirp) runs here, on one thread: each of its poll(2)s
  * is the time for the next operation; the host's network is this file, by the system calls that
- * libslirp makes. What comes back to the guest is whole frames.
+ * libslirp makes. What comes back to the guest is whole frames, and with restrict=on nothing that
+ * it sends opens a socket.
  *
  * u8 kind (bit 0: restrict=on, 1: ipv6=on, 2: ipv4=off, 3: tftp=), then operations, a byte each.
  * Checksums and lengths of what is not OP_RAW are right, and TCP's numbers are those of the
@@ -54,6 +55,7 @@ static const uint8_t network_mac[6] = {0x52, 0x55, 0x0A, 0x00, 0x02, 0x02};
 static struct {
     struct fuzz_input in;
     bool active, stuck;
+    bool shut;           /* restrict=on, and the forwards are open */
     unsigned turns_left; /* when the input is over */
     int guest;           /* the main process' end */
     int hosts[HOSTS];
@@ -113,6 +115,7 @@ static void local_address(struct sockaddr *address, socklen_t *len)
 
 int socket(int domain, int type, int protocol)
 {
+    fuzz_assert(!r.shut || domain == AF_UNIX);
     if (r.active && domain != AF_UNIX)
         return host_socket(type & (SOCK_STREAM | SOCK_DGRAM) ? type : SOCK_DGRAM);
     return (int)syscall(SYS_socket, domain, type, protocol);
@@ -566,10 +569,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     r.active = true;
     struct user_slirp *slirp = user_slirp_open(&config, &err);
     fuzz_assert(slirp);
+    r.shut = config.restricted;
     user_slirp_serve(slirp, pair[1]);
     r.stuck = false;
     read_back();
-    r.active = false;
+    r.active = r.shut = false;
     close(pair[0]);
     close(pair[1]);
     for (unsigned i = 0; i < r.host_count; i++)
