@@ -17,9 +17,10 @@ CARDS = {"cirrus": {"vga": "cirrus", "videoram": 8}, "stdvga": {"vga": "stdvga",
 TITLES = {"modes": "the VGA BIOS's modes, text, planar, packed and direct colours",
           "vesafb": "a 32-bit kernel's vesafb, the installer on it",
           "installer": "the text installer's first screens, keys typed in it"}
-# What is typed in the installer, screen by screen: X11's numbers of Down, Return, Page Down, Tab.
-DOWN, RETURN, PAGE_DOWN, TAB = 0xFF54, 0xFF0D, 0xFF56, 0xFF09
-WALK = {"next": [RETURN], "down": [DOWN, DOWN, DOWN], "page": [PAGE_DOWN], "buttons": [TAB]}
+# What is typed in the installer, screen by screen: X11's numbers of Down, Return, Page Up, Tab; each has an
+# effect on a list that begins at its first line, and on one that the first keys have taken to its last.
+DOWN, RETURN, PAGE_UP, TAB = 0xFF54, 0xFF0D, 0xFF55, 0xFF09
+WALK = {"next": [RETURN], "down": [DOWN, DOWN, DOWN], "page": [PAGE_UP], "buttons": [TAB]}
 
 
 def config(name, what, card, dm, display):
