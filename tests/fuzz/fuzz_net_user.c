@@ -11,7 +11,6 @@
  * connection, so that packets get further than a parser's first look.
  */
 #include <arpa/inet.h>
-#include <endian.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -26,6 +25,7 @@
 #include "net/stream.h"
 #include "net/user_slirp.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/net_bytes.h"
 
 enum {
     OP_RAW,     /* u8 bytes of the byte stream itself */
@@ -60,7 +60,6 @@ static struct {
     int guest;           /* the main process' end */
     int hosts[HOSTS];
     unsigned host_count;
-    bool calling; /* for a forward */
     uint64_t now; /* ms */
     uint8_t frame[ROOM];
     size_t frame_len;
@@ -191,13 +190,6 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *t)
 
 /* ---- What comes back ---- */
 
-static uint32_t be32_at(const uint8_t *p)
-{
-    uint32_t v;
-    memcpy(&v, p, 4);
-    return be32toh(v);
-}
-
 /* A TCP segment for the guest: what its next one on that connection says. */
 static void follow(const uint8_t *frame, size_t len)
 {
@@ -211,9 +203,9 @@ static void follow(const uint8_t *frame, size_t len)
     if (total < header)
         return;
     r.tcp[which].ack =
-        be32_at(tcp + 4) + (uint32_t)(total - header) + (tcp[13] & 2 ? 1 : 0) + (tcp[13] & 1);
+        get32(tcp + 4) + (uint32_t)(total - header) + (tcp[13] & 2 ? 1 : 0) + (tcp[13] & 1);
     if (tcp[13] & 0x10)
-        r.tcp[which].seq = be32_at(tcp + 8);
+        r.tcp[which].seq = get32(tcp + 8);
 }
 
 static void read_back(void)
@@ -224,7 +216,7 @@ static void read_back(void)
         size_t at = 0;
         r.got_len += (size_t)n;
         while (r.got_len - at >= STREAM_PREFIX) {
-            const size_t len = be32_at(r.got + at);
+            const size_t len = get32(r.got + at);
             fuzz_assert(len == USER_NOTE_LEN || (len >= NET_HEADER_LEN && len <= 1536));
             if (r.got_len - at - STREAM_PREFIX < len)
                 break;
@@ -237,31 +229,6 @@ static void read_back(void)
 }
 
 /* ---- What the guest sends ---- */
-
-static void put16(uint8_t *p, unsigned v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-    put16(p, v >> 16);
-    put16(p + 2, v & 0xFFFF);
-}
-
-static uint32_t add(uint32_t sum, const uint8_t *p, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        sum += i & 1 ? p[i] : (uint32_t)p[i] << 8;
-    return sum;
-}
-
-static unsigned folded(uint32_t sum)
-{
-    sum = (sum >> 16) + (sum & 0xFFFF);
-    return ~(sum + (sum >> 16)) & 0xFFFF;
-}
 
 static void send_frame(void)
 {
@@ -280,7 +247,7 @@ static void ethernet(unsigned type)
     put16(r.frame + 12, type);
 }
 
-/* So many bytes of the input, or as many times 16 of a pattern. */
+/* So many bytes of the input, or from C0h on 23 of a pattern for each. */
 static size_t payload(uint8_t *to, size_t len)
 {
     size_t got;
@@ -314,12 +281,12 @@ static void send_ip(unsigned which, unsigned protocol, size_t len, size_t sum_at
     ip[9] = (uint8_t)protocol;
     put32(ip + 12, which & 0x40 ? 0 : 0x0A00020F);
     put32(ip + 16, destination(which & 0x3F));
-    put16(ip + 10, folded(add(0, ip, 20)));
+    put16(ip + 10, fold(sum(ip, 20, 0)));
     if (sum_at) {
         put16(data + sum_at, 0);
         const uint32_t pseudo =
-            protocol == IPPROTO_ICMP ? 0 : add(protocol + (uint32_t)len, ip + 12, 8);
-        put16(data + sum_at, folded(add(pseudo, data, len)));
+            protocol == IPPROTO_ICMP ? 0 : sum(ip + 12, 8, protocol + (uint32_t)len);
+        put16(data + sum_at, fold(sum(data, len, pseudo)));
     }
     r.frame_len = 14 + 20 + len;
     send_frame();
@@ -339,8 +306,7 @@ static void send_ip6(unsigned which, unsigned next, size_t len, size_t sum_at)
     inet_pton(AF_INET6, which & 0x80 ? "::" : "fec0::15", ip + 8);
     inet_pton(AF_INET6, to[(which & 0x7F) % 7], ip + 24);
     put16(data + sum_at, 0);
-    put16(data + sum_at,
-          folded(add(next + (uint32_t)len, ip + 8, 32) % 0xFFFF + add(0, data, len)));
+    put16(data + sum_at, fold(sum(ip + 8, 32, next + (uint32_t)len) % 0xFFFF + sum(data, len, 0)));
     r.frame_len = 14 + 40 + len;
     send_frame();
 }

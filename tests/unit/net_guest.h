@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 
+#include "tests/unit/net_bytes.h"
 #include "tests/unit/net_rig.h"
 
 #define GUEST_QUEUE 1024
@@ -56,45 +57,9 @@ struct guest {
 
 static const uint8_t guest_mac[NET_MAC_LEN] = {0x52, 0x54, 0, 0x12, 0x34, 0x56};
 
-static inline void put16(uint8_t *p, unsigned v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
-
-static inline void put32(uint8_t *p, uint32_t v)
-{
-    put16(p, v >> 16);
-    put16(p + 2, v & 0xFFFF);
-}
-
-static inline unsigned get16(const uint8_t *p)
-{
-    return (unsigned)(p[0] << 8 | p[1]);
-}
-
-static inline uint32_t get32(const uint8_t *p)
-{
-    return (uint32_t)get16(p) << 16 | get16(p + 2);
-}
-
 static inline uint8_t pattern(uint64_t at)
 {
     return (uint8_t)(at * 31 + (at >> 8) * 7);
-}
-
-static inline uint32_t sum(const uint8_t *p, size_t len, uint32_t s)
-{
-    for (size_t i = 0; i < len; i++)
-        s += (uint32_t)p[i] << (i & 1 ? 0 : 8);
-    return s;
-}
-
-static inline unsigned fold(uint32_t s)
-{
-    while (s >> 16)
-        s = (s & 0xFFFF) + (s >> 16);
-    return ~s & 0xFFFF;
 }
 
 static inline void guest_queue(struct guest *g, const uint8_t *payload, size_t len, unsigned type)

@@ -13,6 +13,7 @@
 #include "hw/core/loop.h"
 #include "net/net.h"
 #include "net/offload.h"
+#include "tests/unit/net_bytes.h"
 
 #define MAX_SEEN 2048
 
@@ -602,12 +603,6 @@ static void watchers_see_what_went_over_the_wire(void **state)
 #define IP  14
 #define TCP 34
 #define HDR 54
-
-static void put16(uint8_t *p, unsigned v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
 
 /* A TCP segment with `payload` bytes that count up. */
 static size_t segment(uint8_t *f, size_t payload)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "net/offload.h"
+#include "tests/unit/net_bytes.h"
 
 static uint32_t seed = 1;
 
@@ -17,22 +18,6 @@ static uint8_t chance(void)
 {
     seed = seed * 1103515245 + 12345;
     return (uint8_t)(seed >> 16);
-}
-
-static void put16(uint8_t *p, unsigned v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
-
-static unsigned get16(const uint8_t *p)
-{
-    return (unsigned)p[0] << 8 | p[1];
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    return (uint32_t)get16(p) << 16 | get16(p + 2);
 }
 
 /* RFC 1071 word by word. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Taps, and sockets that stand in for them. Scripts and bridges: test_tap_script.c. */
+#include "tests/unit/net_bytes.h"
 #include "tests/unit/tap_rig.h"
 
 /* ---- Sockets that stand in ---- */
@@ -219,12 +220,6 @@ static size_t host_receive(int fd, struct packet *p)
             (p->frame[12] == TYPE >> 8 || p->frame[12 + 2 + 9] == OFFLOAD_TCP))
             return (size_t)n - sizeof(p->header);
     }
-}
-
-static void put16(uint8_t *p, size_t v)
-{
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
 }
 
 #define IP  14
